@@ -1,0 +1,58 @@
+# make demo: measure photos. make test: everything, tested. One environment, .venv, serves both.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+# python3.11 where it runs (a pyenv shim may be on the path and answer nothing), else python3.
+PYTHON ?= $(shell python3.11 -c 'print("python3.11")' 2>/dev/null || echo python3)
+PHOTOS ?= deploy/samples
+DEMO := out/demo
+
+PIP_INSTALL := .venv/bin/python -m pip install --disable-pip-version-check --quiet
+PACKAGING := setup.cfg pyproject.toml constraints.txt
+
+# The pinned versions are those of Python 3.11; a later Python measures with what its index has.
+CONSTRAINTS = $(shell .venv/bin/python -c 'import sys; print("-c constraints.txt" if sys.version_info[:2] == (3, 11) else "")')
+
+.PHONY: help demo test clean
+
+help:
+	@echo "make demo                 measure the sample photos; overlays, JSON and a page in $(DEMO)"
+	@echo "make demo PHOTOS='A B'    the same for your own photos or folders (no spaces in their names)"
+	@echo "make test                 install everything (Python 3.11), ruff, pytest"
+	@echo "make clean                remove .venv, out and caches"
+	@echo "PYTHON=... chooses the interpreter; now: $(PYTHON)"
+
+# The stamps are written last, so that an interrupted step is done again from its beginning.
+.venv/.created:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("foliopie needs Python 3.11 or later, and $(PYTHON) is " + sys.version.split()[0] + ": install Python 3.11, or say PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/.base: .venv/.created $(PACKAGING)
+	@echo "installing what measuring needs into .venv ..."
+	$(PIP_INSTALL) $(CONSTRAINTS) -e .
+	@touch $@
+
+.venv/.all: .venv/.created $(PACKAGING)
+	@.venv/bin/python -c 'import sys; sys.version_info[:2] == (3, 11) or sys.exit("make test needs Python 3.11, the last that MXNet 1.9.1 was tried on, and .venv has " + sys.version.split()[0] + ": make clean, then make test PYTHON=/path/to/python3.11")'
+	@echo "installing everything into .venv (3 GB; about two minutes) ..."
+	$(PIP_INSTALL) -c constraints.txt -e '.[all]'
+	@touch .venv/.base $@
+
+demo: .venv/.base
+	@rm -rf $(DEMO) && mkdir -p $(DEMO)
+	@status=0; .venv/bin/foliopie measure $(PHOTOS) --json $(DEMO)/measurements.json \
+	    --overlay $(DEMO)/overlays --page $(DEMO)/index.html || status=$$?; \
+	for made in index.html measurements.json overlays; do \
+	    [ ! -e $(DEMO)/$$made ] || echo "$(CURDIR)/$(DEMO)/$$made"; \
+	done; \
+	exit $$status
+
+test: .venv/.all
+	.venv/bin/ruff check .
+	.venv/bin/python -m pytest
+
+clean:
+	rm -rf .venv out build dist .pytest_cache .ruff_cache *.egg-info
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,322 @@
+"""The folder that is handed over: networks, manifest, hashes, golden data and a model card.
+
+What is loaded is checked first: the manifest's schema, then the sha256 of every file that it names. Nothing in a bundle
+is ever executed, and no name in it may lead out of its folder.
+"""
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from scenes.images import FITS, InputSpec
+from scenes.labels import NAMES
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+CARD = "README.md"
+GOLDEN = "golden/golden.npz"
+DEFAULT_FOLDER = Path(__file__).parent / "bundles" / "default"
+PRECISIONS = ("fp32", "fp16", "int8")
+# What each network answers with; the output's name is the same in ONNX, in the IR and in the manifest.
+OUTPUTS = {"keypoints": "heatmaps", "segmentation": "probabilities"}
+CORNER_ORDER = "clockwise in the image, beginning at the corner with the smallest x + y"
+
+
+class BundleError(Exception):
+    """A bundle that cannot be used: `file` is the file at fault, `rule` what it breaks and the way out."""
+
+    code = "bundle_invalid"
+
+    def __init__(self, file, rule):
+        super().__init__(f"{file}: {rule}")
+        self.file = str(file)
+        self.rule = rule
+        self.message = str(self)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose manifest and files have been checked. Made by `Bundle.load`."""
+
+    folder: Path
+    manifest: dict
+
+    @classmethod
+    def load(cls, folder=DEFAULT_FOLDER):
+        """Reads the manifest, checks its schema, then every file's sha256. Raises BundleError."""
+        folder = Path(folder)
+        manifest = read_manifest(folder)
+        check_manifest(manifest, folder / MANIFEST)
+        for record in file_records(manifest):
+            _check_file(folder, record)
+        return cls(folder, manifest)
+
+    def input_spec(self, model):
+        """How a photo becomes the input of `model` ("keypoints" or "segmentation"): an InputSpec."""
+        described = self.manifest["models"][model]["input"]
+        _, height, width, _ = described["shape"]
+        return InputSpec(height=height, width=width, fit=described["fit"],
+                         mean=tuple(described["mean"]), std=tuple(described["std"]))
+
+    def output(self, model):
+        """The manifest's description of the output of `model`: name, shape, dtype, and the stride of heatmaps."""
+        return self.manifest["models"][model]["output"]
+
+    def precisions(self, model):
+        """The precisions in which `model` is in the bundle, a tuple such as ("fp16",)."""
+        return tuple(self.manifest["models"][model]["variants"])
+
+    def default_precision(self, model):
+        return self.manifest["models"][model]["default_precision"]
+
+    def model_path(self, model, precision=None):
+        """Path of the .xml of `model`, in its default precision unless one is named. Raises BundleError."""
+        precision = precision or self.default_precision(model)
+        variants = self.manifest["models"][model]["variants"]
+        if precision not in variants:
+            raise BundleError(self.folder / MANIFEST, f"{model} is not there in {precision}; there is "
+                                                      f"{', '.join(variants)}: choose one of these or export it")
+        return self.folder / variants[precision]["xml"]["file"]
+
+    def golden(self):
+        """Golden data: {model: (inputs uint8 (N,H,W,3) RGB, outputs float32 as the native framework gave them)}."""
+        return read_golden(self.folder / self.manifest["golden"]["file"])
+
+
+def read_manifest(folder):
+    """The manifest of a bundle as a dict, unchecked. Raises BundleError when it is missing or not JSON."""
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BundleError(path, "missing: give the folder of a bundle, or make one with `foliopie deploy export`")
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise BundleError(path, f"cannot be read as JSON ({error}): export the bundle anew")
+    if not isinstance(manifest, dict):
+        raise BundleError(path, "must hold a JSON object: export the bundle anew")
+    return manifest
+
+
+def check_manifest(manifest, path):
+    """Raises BundleError, with `path` as the file at fault, when `manifest` is not one of schema 1."""
+    schema = manifest.get("schema")
+    if type(schema) is int and schema > SCHEMA:
+        raise BundleError(path, f"has schema {schema}, this foliopie knows {SCHEMA}: install a newer foliopie")
+    if type(schema) is not int or schema != SCHEMA:
+        raise BundleError(path, f"schema is {schema!r}, must be {SCHEMA}: export the bundle anew")
+    models = _field(manifest, "models", dict, path)
+    for model in OUTPUTS:
+        where = f"models.{model}"
+        described = _field(models, model, dict, path, "models.")
+        _check_variants(described, path, where)
+        _check_input(_field(described, "input", dict, path, f"{where}."), path, f"{where}.input")
+        _check_output(_field(described, "output", dict, path, f"{where}."), model, path, f"{where}.output")
+    labels = _field(models["segmentation"], "labels", list, path, "models.segmentation.")
+    _require(labels == list(NAMES), path, f"models.segmentation.labels is {labels}, must be {list(NAMES)}")
+    order = _field(models["keypoints"], "corner_order", str, path, "models.keypoints.")
+    _require(order == CORNER_ORDER, path, f"models.keypoints.corner_order is {order!r}, must be {CORNER_ORDER!r}")
+    _check_record(_field(manifest, "golden", dict, path), path, "golden")
+    if "card" in manifest:
+        _check_record(_field(manifest, "card", dict, path), path, "card")
+
+
+def contract_of(model, described):
+    """What a network's file must say of itself (`rt_info/foliopie` of the IR): {key: text}, from its manifest entry.
+
+    The manifest and the file say the same twice, so that one cannot be changed without the other.
+    """
+    source = described["input"]
+    told = {"model": model, "colour": source["colour"], "fit": source["fit"],
+            "mean": " ".join(f"{value:g}" for value in source["mean"]),
+            "std": " ".join(f"{value:g}" for value in source["std"])}
+    if model == "keypoints":
+        return told | {"corner_order": described["corner_order"], "stride": str(described["output"]["stride"])}
+    return told | {"labels": " ".join(described["labels"])}
+
+
+def file_records(manifest):
+    """Every {"file", "sha256"} of a manifest whose schema has been checked, as a list."""
+    records = [variant[part] for model in OUTPUTS for variant in manifest["models"][model]["variants"].values()
+               for part in ("xml", "bin")]
+    records += [manifest[part] for part in ("golden", "card") if part in manifest]
+    return records
+
+
+def file_record(folder, name):
+    """{"file": name, "sha256": ...} of a file in a bundle's folder."""
+    return {"file": name, "sha256": sha256(Path(folder) / name)}
+
+
+def sha256(path):
+    """The sha256 of a file, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_manifest(folder, manifest):
+    """Checks `manifest` and writes it into `folder`, beside and renamed into place. Raises BundleError."""
+    path = Path(folder) / MANIFEST
+    check_manifest(manifest, path)
+    beside = path.with_name(path.name + ".part")
+    beside.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    os.replace(beside, path)
+
+
+def write_golden(path, golden):
+    """Writes golden data, {model: (inputs uint8 (N,H,W,3), outputs float32)}, as a compressed .npz.
+
+    Heatmaps are kept as float32. Probabilities are many and within 0..1, so they are kept as 16-bit fixed point, which
+    is off by 8e-6 at most (a float16 near 1 would be off by 2.4e-4, more than the parity limit of fp32).
+    """
+    heatmap_inputs, heatmaps = golden["keypoints"]
+    mask_inputs, probabilities = golden["segmentation"]
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, keypoints_image=heatmap_inputs, keypoints_heatmaps=heatmaps.astype(np.float32),
+                        segmentation_image=mask_inputs,
+                        segmentation_probabilities_u16=np.round(probabilities * 65535.0).astype(np.uint16))
+
+
+def read_golden(path):
+    """What `write_golden` wrote. Raises BundleError."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            heatmaps = arrays["keypoints_heatmaps"]
+            probabilities = arrays["segmentation_probabilities_u16"].astype(np.float32) / 65535.0
+            return {"keypoints": (arrays["keypoints_image"], heatmaps),
+                    "segmentation": (arrays["segmentation_image"], probabilities)}
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise BundleError(path, f"is not golden data ({error}): export the bundle anew")
+
+
+def model_card(manifest, notes=""):
+    """The model card, Markdown: what the networks are, what they were trained on, how well they do, how to use them.
+
+    `notes` is Markdown of whoever exports (training story, limits) that goes in as it is.
+    """
+    lines = ["# Networks that find a sheet of paper and the feet on it", "",
+             f"Made {manifest['created']} by `foliopie deploy export`. Every file's sha256 is in `{MANIFEST}`; "
+             "`foliopie deploy verify FOLDER` holds the networks against the golden data.", ""]
+    for model in OUTPUTS:
+        lines += _card_of(model, manifest["models"][model])
+    lines += ["## Versions", "", *(f"- {name} {version}" for name, version in manifest["versions"].items()), ""]
+    if notes:
+        lines += ["## Notes", "", notes.strip(), ""]
+    return "\n".join(lines)
+
+
+def _card_of(model, described):
+    inputs, outputs = described["input"], described["output"]
+    files = ", ".join(f"`{variant['xml']['file']}`" for variant in described["variants"].values())
+    lines = [f"## {model.capitalize()}", "",
+             f"- {described['architecture']} for {described['task']}; {files}",
+             f"- input `{inputs['name']}`: {inputs['dtype']} {inputs['colour']} {inputs['layout']} {inputs['shape']}, "
+             f"0..255, photo fitted by {inputs['fit']}; mean {inputs['mean']} and std {inputs['std']} are applied inside",
+             f"- output `{outputs['name']}`: {outputs['dtype']} {outputs['shape']}"]
+    if model == "keypoints":
+        lines += [f"- one heatmap a corner, {described['corner_order']}; stride {outputs['stride']}"]
+    else:
+        lines += [f"- classes in this order: {', '.join(described['labels'])}"]
+    for title, figures in (("Trained on", described["trained_on"]), ("Accuracy", described["accuracy"])):
+        lines += ["", f"### {title}", ""]
+        lines += [f"- {key}: {value}" for key, value in flatten(figures)] or ["- not recorded with the run"]
+    return lines + [""]
+
+
+def flatten(figures, prefix=""):
+    """Nested dicts as a list of ("a / b", text), floats with four digits."""
+    rows = []
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            rows += flatten(value, f"{prefix}{key} / ")
+        else:
+            rows.append((f"{prefix}{key}", f"{value:.4g}" if isinstance(value, float) else str(value)))
+    return rows
+
+
+def _require(condition, path, rule):
+    if not condition:
+        raise BundleError(path, f"{rule}: export the bundle anew")
+
+
+def _field(mapping, key, kind, path, prefix=""):
+    value = mapping.get(key)
+    _require(isinstance(value, kind), path, f"{prefix}{key} must be there and be a {kind.__name__}, is {value!r:.60}")
+    return value
+
+
+def _check_variants(described, path, where):
+    variants = _field(described, "variants", dict, path, f"{where}.")
+    _require(len(variants) > 0, path, f"{where}.variants is empty, must name one precision at least")
+    for precision, files in variants.items():
+        here = f"{where}.variants.{precision}"
+        _require(precision in PRECISIONS, path, f"{here} is not one of {', '.join(PRECISIONS)}")
+        _require(isinstance(files, dict), path, f"{here} must name an xml and a bin")
+        for part in ("xml", "bin"):
+            _check_record(_field(files, part, dict, path, f"{here}."), path, f"{here}.{part}")
+        names = [PurePosixPath(files[part]["file"]) for part in ("xml", "bin")]
+        # OpenVINO looks for the weights beside the .xml under the same name: another one would never be read.
+        _require(names[0] == names[1].with_suffix(".xml") and names[1].suffix == ".bin", path,
+                 f"{here} must name X.xml and X.bin, names {names[0]} and {names[1]}")
+    default = described.get("default_precision")
+    _require(default in variants, path, f"{where}.default_precision is {default!r}, must be one of {list(variants)}")
+
+
+def _check_record(record, path, where):
+    name = _field(record, "file", str, path, f"{where}.")
+    inside = name and "\\" not in name and not PurePosixPath(name).is_absolute() and ".." not in name.split("/")
+    _require(inside, path, f"{where}.file is {name!r}, must be a relative path within the bundle")
+    digest = _field(record, "sha256", str, path, f"{where}.")
+    _require(len(digest) == 64 and set(digest) <= set("0123456789abcdef"), path,
+             f"{where}.sha256 must be 64 hexadecimal digits, is {digest!r:.80}")
+
+
+def _check_input(described, path, where):
+    for key, wanted in (("name", "image"), ("dtype", "uint8"), ("layout", "NHWC"), ("colour", "RGB")):
+        _require(described.get(key) == wanted, path, f"{where}.{key} is {described.get(key)!r}, must be {wanted!r}")
+    _require(described.get("fit") in FITS, path, f"{where}.fit is {described.get('fit')!r}, must be one of {FITS}")
+    shape = described.get("shape")
+    _require(_is_shape(shape, 4) and shape[0] == 1 and shape[3] == 3, path,
+             f"{where}.shape is {shape!r}, must be [1, height, width, 3]")
+    for key in ("mean", "std"):
+        values = described.get(key)
+        _require(isinstance(values, list) and len(values) == 3 and all(_is_number(value) for value in values), path,
+                 f"{where}.{key} is {values!r}, must be three numbers")
+    _require(min(described["std"]) > 0, path, f"{where}.std is {described['std']}, must be above 0")
+
+
+def _check_output(described, model, path, where):
+    for key, wanted in (("name", OUTPUTS[model]), ("dtype", "float32")):
+        _require(described.get(key) == wanted, path, f"{where}.{key} is {described.get(key)!r}, must be {wanted!r}")
+    shape = described.get("shape")
+    channels = 1 if model == "keypoints" else 3
+    _require(_is_shape(shape, 4) and shape[0] == 1 and shape[channels] == 4, path,
+             f"{where}.shape is {shape!r}, must have 4 axes with 4 channels at axis {channels}")
+    if model == "keypoints":
+        stride = described.get("stride")
+        _require(type(stride) is int and stride > 0, path, f"{where}.stride is {stride!r}, must be an int above 0")
+
+
+def _is_shape(shape, axes):
+    return isinstance(shape, list) and len(shape) == axes and all(type(size) is int and size > 0 for size in shape)
+
+
+def _is_number(value):
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _check_file(folder, record):
+    path = folder / record["file"]
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise BundleError(path, f"cannot be read ({error.strerror}): copy the bundle again, whole")
+    if found != record["sha256"]:
+        raise BundleError(path, f"has sha256 {found[:12]}..., the manifest says {record['sha256'][:12]}...: "
+                                "the file was changed or damaged, copy the bundle again")

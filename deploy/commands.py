@@ -1,0 +1,104 @@
+"""`foliopie deploy`: export two trained networks as a bundle, verify a bundle."""
+import os
+from collections import Counter
+from pathlib import Path
+
+import click
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+PRECISION = click.Choice(["fp32", "fp16"])
+
+
+@click.group()
+def deploy():
+    """Convert trained networks into a bundle, and verify a bundle."""
+
+
+@deploy.command()
+@click.option("--keypoints", "keypoints_run", required=True, type=FOLDER, help="Run of `foliopie keypoints train`.")
+@click.option("--segmentation", "segmentation_run", required=True, type=FOLDER,
+              help="Run of `foliopie segmentation train`.")
+@click.option("--out", required=True, type=FOLDER, help="Folder of the bundle to be made.")
+@click.option("--precision", "precisions", multiple=True, type=PRECISION, default=["fp16"], show_default=True,
+              help="May be given more than once; the first is the one that is measured with.")
+@click.option("--images", type=FOLDER, help="Dataset or folder of photos for the golden data; drawn ones without it.")
+@click.option("--onnx", "onnx_folder", type=FOLDER, help="Keep the ONNX files here.")
+@click.option("--notes", type=click.Path(dir_okay=False, exists=True, path_type=Path),
+              help="Markdown file that goes into the model card.")
+@click.option("--replace", is_flag=True, help="Replace the bundle that is at --out.")
+def export(keypoints_run, segmentation_run, out, precisions, images, onnx_folder, notes, replace):
+    """Convert two training runs into one bundle and show that it answers as they do.
+
+    Nothing is written to --out when it does not.
+    """
+    # Before the frameworks are loaded, which read these once: MXNet runs on one thread unless told, TensorFlow talks.
+    os.environ.setdefault("OMP_NUM_THREADS", str(_cores()))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from deploy.bundle import BundleError
+    from deploy.convert import ConversionError
+    from deploy.export import ExportError, export_bundle
+    try:
+        report = export_bundle(keypoints_run, segmentation_run, out, tuple(dict.fromkeys(precisions)), images,
+                               onnx_folder, notes.read_text(encoding="utf-8") if notes else "", replace,
+                               lambda line: click.echo(line, err=True))
+    except ExportError as error:
+        if error.report is not None:
+            _print_report(error.report)
+        raise click.ClickException(str(error))
+    except (BundleError, ConversionError, OSError, ValueError) as error:
+        raise click.ClickException(str(error))
+    _print_report(report)
+    click.echo(f"bundle: {out}")
+
+
+@deploy.command()
+@click.argument("bundle", type=FOLDER)
+@click.option("--precision", type=PRECISION, help="Verify this one only.")
+def verify(bundle, precision):
+    """Hold the networks of a BUNDLE against its golden data, with OpenVINO alone.
+
+    Exit status 1 when a file is missing or changed, or an output differs by more than its limit.
+    """
+    from deploy.bundle import Bundle, BundleError
+    from deploy.parity import verify as verify_bundle
+    try:
+        report = verify_bundle(Bundle.load(bundle), precision)
+    except BundleError as error:
+        raise click.ClickException(str(error))
+    _print_report(report)
+    if not report.passed:
+        raise click.ClickException(f"{bundle}: {len(report.failures)} of {len(report.rows)} comparisons failed: "
+                                   "do not use it, export or copy it again")
+
+
+def _print_report(report):
+    """One line a comparison; what a file says of itself is one line for all of it, as long as it is right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    table = Table("network", "compared with the framework", "found", "limit", "", box=box.SIMPLE)
+    right = Counter((row.model, row.runtime, row.precision) for row in report.rows if _is_text(row) and row.passed)
+    for row in report.rows:
+        network = f"{row.model} {row.precision}, {row.runtime}"
+        if _is_text(row) and row.passed:
+            count = right.pop((row.model, row.runtime, row.precision), 0)
+            if count:
+                table.add_row(network, f"{count} entries of its manifest", "equal", "equal", "pass")
+            continue
+        found, limit = row.value, row.limit
+        if not _is_text(row):
+            found = f"{row.value:.5f}" if row.at_least else f"{row.value:.2g} {row.unit}"
+            limit = f"{'>=' if row.at_least else '<='} {row.limit:g}"
+        table.add_row(network, row.check, found, limit, "[green]pass[/]" if row.passed else "[bold red]FAIL[/]")
+    console = Console()
+    # Into a file or a pipe rich would fold the table at 80 columns.
+    Console(width=console.width if console.is_terminal else 120).print(table)
+
+
+def _is_text(row):
+    return isinstance(row.limit, str)
+
+
+def _cores():
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

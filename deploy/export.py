@@ -1,0 +1,204 @@
+"""From two training runs to a bundle, with parity shown before anything is written into place.
+
+Imports MXNet and TensorFlow: only `foliopie deploy export` needs it.
+"""
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy import convert
+from deploy.bundle import (CARD, CORNER_ORDER, GOLDEN, MANIFEST, OUTPUTS, SCHEMA, Bundle, contract_of, file_record,
+                           model_card, write_golden, write_manifest)
+from deploy.golden import golden_inputs
+from deploy.parity import PARITY_HINT, Report, compare, verify
+from deploy.runtimes import KerasRuntime, MxnetRuntime, OnnxRuntime, OpenVinoRuntime
+from keypoints.config import STRIDE
+from scenes.labels import NAMES
+
+PACKAGES = ("foliopie", "mxnet", "gluoncv", "tensorflow", "keras", "onnx", "tf2onnx", "openvino", "numpy")
+
+
+class ExportError(Exception):
+    """A bundle that was not written. `report` is the parity Report where that is why, else None."""
+
+    def __init__(self, message, report=None):
+        super().__init__(message)
+        self.report = report
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network out of its run: native runtime, InputSpec, what it is, and how it becomes an OnnxModel at a path."""
+
+    model: str
+    native: object
+    spec: object
+    architecture: str
+    run: Path
+    to_onnx: object
+
+
+def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), images=None, onnx_folder=None, notes="",
+                  replace=False, say=lambda line: None):
+    """Writes a bundle into the folder `out` and returns the parity Report.
+
+    Both runs are converted, and the native framework, ONNX Runtime and OpenVINO (FP32 always, and `precisions`) are held
+    against one another on `deploy.golden` images (of `images` where given). `onnx_folder` keeps the ONNX files. `say` is
+    told of every step. With `replace` a bundle that is at `out` gives way, once the new one is whole.
+    Raises ExportError when parity fails (nothing is written then), `out` is taken or a run cannot be loaded, and
+    ConversionError.
+    """
+    out = Path(out)
+    _check_place(out, replace)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        made, kept = Path(scratch) / "bundle", Path(onnx_folder or Path(scratch) / "onnx")
+        made.mkdir()
+        golden, models, report = {}, {}, Report(())
+        for load, run in ((load_keypoints, keypoints_run), (load_segmentation, segmentation_run)):
+            say(f"loading {run}")
+            trained = load(run)
+            inputs = golden_inputs(trained.spec, images)
+            golden[trained.model] = inputs, trained.native(inputs)
+            described, compared = _convert(trained, golden[trained.model], precisions, kept, made, say)
+            models[trained.model] = described
+            report += compared
+        say("writing golden data, manifest and card")
+        write_golden(made / GOLDEN, golden)
+        _describe(made, models, notes)
+        say("verifying the bundle as a reader gets it")
+        report += verify(Bundle.load(made))
+        if not report.passed:
+            raise ExportError(f"nothing was written to {out}: {len(report.failures)} comparisons are over their limits",
+                              report)
+        _move(made, out)
+    return report
+
+
+def load_keypoints(run):
+    """A run of `foliopie keypoints train` as a Trained. Raises ExportError when it cannot be loaded."""
+    from keypoints.models.simple_pose import WeightsError
+    from keypoints.run import RunError, load_network
+    try:
+        network, config = load_network(run)
+    except (RunError, WeightsError) as error:
+        raise ExportError(str(error)) from error
+    spec = config.input_spec
+
+    def to_onnx(path):
+        return convert.mxnet_to_onnx(network, spec.height, spec.width, path, OUTPUTS["keypoints"])
+
+    return Trained("keypoints", MxnetRuntime(network, spec), spec, config.model, Path(run), to_onnx)
+
+
+def load_segmentation(run):
+    """A run of `foliopie segmentation train` as a Trained. Raises ExportError when it cannot be loaded."""
+    from segmentation.config import ConfigError
+    from segmentation.network import load_network
+    try:
+        network, config = load_network(run)
+    except ConfigError as error:
+        raise ExportError(str(error)) from error
+    spec = config.input_spec
+
+    def to_onnx(path):
+        return convert.keras_to_onnx(network, spec.height, spec.width, path, OUTPUTS["segmentation"])
+
+    return Trained("segmentation", KerasRuntime(network, spec), spec, f"{config.architecture} on {config.backbone}",
+                   Path(run), to_onnx)
+
+
+def _convert(trained, golden, precisions, onnx_folder, folder, say):
+    """Writes one network's IR files into `folder`. Returns its manifest entry and the Report of ONNX and FP32 IR."""
+    model, (inputs, outputs) = trained.model, golden
+    say(f"{model}: to ONNX")
+    onnx_model = trained.to_onnx(onnx_folder / f"{model}.onnx")
+    say(f"{model}: {onnx_model.path.name} has opset {onnx_model.opset}, passes the strict checker")
+    described = _entry(trained, onnx_model)
+    answers = OnnxRuntime(onnx_model.path, trained.spec, onnx_model.layout)(inputs)
+    stride = described["output"].get("stride")
+    report = compare(model, outputs, answers, "ONNX Runtime", "fp32", stride)
+    wanted = tuple(dict.fromkeys(("fp32", *precisions)))
+    say(f"{model}: to OpenVINO IR in {', '.join(wanted)}")
+    paths = convert.onnx_to_ir(onnx_model, trained.spec, folder, model, wanted, contract_of(model, described))
+    if "fp32" not in precisions:
+        # Held against the framework all the same: its limits are the tight ones.
+        answers = OpenVinoRuntime(paths["fp32"], precision_hint=PARITY_HINT)(inputs)
+        report += compare(model, outputs, answers, "OpenVINO", "fp32", stride)
+        for path in (paths["fp32"], paths["fp32"].with_suffix(".bin")):
+            path.unlink()
+    described["variants"] = {
+        precision: {"xml": file_record(folder, paths[precision].name),
+                    "bin": file_record(folder, paths[precision].with_suffix(".bin").name)} for precision in precisions}
+    described["default_precision"] = precisions[0]
+    return described, report
+
+
+def _entry(trained, onnx_model):
+    """The manifest's description of a network, as yet without its files."""
+    spec = trained.spec
+    output = {"name": onnx_model.output, "shape": list(onnx_model.output_shape), "dtype": "float32"}
+    source = {"name": "image", "shape": [1, spec.height, spec.width, 3], "dtype": "uint8", "layout": "NHWC",
+              "colour": "RGB", "fit": spec.fit, "mean": list(spec.mean), "std": list(spec.std)}
+    if trained.model == "keypoints":
+        task = "finding the four corners of a sheet of paper"
+        own = {"output": output | {"layout": "NCHW", "stride": STRIDE}, "corner_order": CORNER_ORDER}
+    else:
+        task = "telling sheet, left foot and right foot pixel by pixel"
+        own = {"output": output | {"layout": "NHWC"}, "labels": list(NAMES)}
+    return {"task": task, "architecture": trained.architecture, "input": source, **own,
+            "onnx_opset": onnx_model.opset, **_figures(trained.run)}
+
+
+def _figures(run):
+    """What a run folder records of its data and its figures: {"trained_on": {...}, "accuracy": {...}}."""
+    config = json.loads((run / "config.json").read_text())
+    history = run / "history.jsonl"
+    epochs = len(history.read_text().splitlines()) if history.exists() else 0
+    accuracy = {path.stem: json.loads(path.read_text()) for path in sorted(run.glob("evaluation*.json"))}
+    return _without_places({"trained_on": {**config.get("data", {}), "epochs": epochs}, "accuracy": accuracy})
+
+
+def _without_places(figures):
+    """Nested dicts without what is None, and with the names in place of paths: where a folder lay is nobody's concern."""
+    if isinstance(figures, dict):
+        return {key: _without_places(value) for key, value in figures.items() if value is not None}
+    return Path(figures).name if isinstance(figures, str) and os.path.isabs(figures) else figures
+
+
+def _describe(folder, models, notes):
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    manifest = {"schema": SCHEMA, "created": created, "models": models, "golden": file_record(folder, GOLDEN),
+                "versions": versions}
+    (folder / CARD).write_text(model_card(manifest, notes), encoding="utf-8")
+    write_manifest(folder, manifest | {"card": file_record(folder, CARD)})
+
+
+def _check_place(out, replace):
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / MANIFEST).exists():
+        raise ExportError(f"{out} is there and is no bundle: give a folder that does not exist yet")
+    if not replace:
+        raise ExportError(f"{out} holds a bundle: give another folder, or --replace to have it replaced")
+
+
+def _move(made, out):
+    """Renames the folder `made` to `out`; a bundle there is set aside first, and removed after."""
+    aside = made.with_name("replaced")
+    if out.exists():
+        os.rename(out, aside)
+    os.rename(made, out)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,208 @@
+"""The command `foliopie measure`."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+# What counts as a photo in a folder; a file that is named is tried whatever it is called.
+PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif")
+
+
+@click.command()
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO|FOLDER...", type=click.Path(path_type=Path))
+@click.option("--bundle", type=click.Path(path_type=Path), metavar="DIR",
+              help="Networks to measure with.  [default: those that ship with foliopie]")
+@click.option("--sheet", type=click.Choice(["auto", "a4", "letter"]), default="auto", show_default=True,
+              help="Format of the sheet.")
+@click.option("--json", "json_path", metavar="FILE|-", help="Write the measurements here as JSON; - is standard output.")
+@click.option("--overlay", type=click.Path(path_type=Path), metavar="DIR",
+              help="Write each photo with its measures drawn on it.")
+@click.option("--masks", type=click.Path(path_type=Path), metavar="DIR",
+              help="Write each photo's classes as a PNG: 0 background, 1 sheet, 2 left foot, 3 right foot.")
+@click.option("--page", type=click.Path(path_type=Path), metavar="FILE", help="Write one HTML page with everything.")
+@click.option("--recursive", is_flag=True, help="Read the sub-folders of folders, too.")
+def measure(photos, bundle, sheet, json_path, overlay, masks, page, recursive):
+    """Measure the feet on sheets of paper in photos, in millimetres.
+
+    Exit status: 0 when every photo was measured, 1 when one was not (each is named on standard error), 2 for wrong
+    usage.
+    """
+    from deploy.bundle import BundleError
+
+    named = find_photos(photos, recursive)
+    if not named:
+        raise click.UsageError(f"no photos in {', '.join(map(str, photos))}: files must end with "
+                               f"{', '.join(PHOTO_EXTENSIONS)}, and sub-folders are read with --recursive only")
+    try:
+        meter = make_meter(bundle)
+    except BundleError as error:
+        raise click.ClickException(f"bundle_invalid: {error}") from error
+    answers, entries, failed = [], [], 0
+    interrupted = False
+    try:
+        for result, path in _with_progress(meter, named, sheet):
+            answer = result.to_json()
+            problem = None if "error" in answer else _write_pictures(result, path, overlay, masks)
+            if problem:
+                answer["warnings"].append(problem)
+            answers.append(answer)
+            if page:
+                entries.append(_entry(result, path, answer))
+            if "error" in answer or problem:
+                failed += 1
+                trouble = answer.get("error") or problem
+                click.echo(f"{result.photo}: {trouble['code']}: {trouble['message']}", err=True)
+    except KeyboardInterrupt:
+        interrupted = True
+    _write_results(answers, entries, json_path, page)
+    if interrupted:
+        click.echo(f"interrupted: {len(answers)} of {len(named)} photos measured", err=True)
+        sys.exit(130)
+    sys.exit(1 if failed else 0)
+
+
+def make_meter(bundle):
+    """The Meter of a bundle's folder, or of the bundle that ships with the package."""
+    from deploy.meter import Meter
+
+    return Meter(bundle)
+
+
+def find_photos(given, recursive):
+    """[(name, path)] of the photos that paths stand for, in the order given; a folder's in the order of their names.
+
+    A name is what the answer calls the photo: the path as given, with the place below the folder after it. A file is
+    taken as it is, whether or not it exists: what is wrong with it is said where it is read.
+    """
+    photos, seen = [], set()
+    for path in given:
+        if path.is_dir():
+            found = sorted(path.rglob("*") if recursive else path.iterdir())
+            files = [file for file in found if file.suffix.lower() in PHOTO_EXTENSIONS and not file.is_dir()]
+        else:
+            files = [path]
+        for file in files:
+            name = file.as_posix()
+            if name not in seen:  # a photo named twice is measured once
+                seen.add(name)
+                photos.append((name, file))
+    return photos
+
+
+def output_path(folder, name, suffix):
+    """Where a photo's picture goes: its own relative path under the folder, with another suffix.
+
+    Of an absolute path the root goes, of "..", the dots, so that nothing is written outside the folder.
+    """
+    parts = [part for part in Path(name).parts if part not in ("..", ".", Path(name).anchor)]
+    return Path(folder, *parts).with_suffix(suffix)
+
+
+def _with_progress(meter, named, sheet):
+    """(result, path) of every photo, with a progress bar on standard error when that is a terminal."""
+    pairs = zip(meter.measure_many(named, sheet), (path for _, path in named), strict=True)
+    if not sys.stderr.isatty():
+        yield from pairs
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+               TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len(named), rate="")
+        for pair in pairs:
+            yield pair
+            speed = progress.tasks[0].speed
+            progress.update(task, advance=1, rate=f"{speed:.1f} photos/s" if speed else "")
+
+
+def _write_pictures(measurement, path, overlay, masks):
+    """Write overlay and mask of one photo; returns None or what went wrong, {"code", "message"}."""
+    try:
+        if overlay:
+            from deploy.overlay import write_overlay
+            from scenes.images import read_photo
+
+            write_overlay(output_path(overlay, measurement.photo, ".jpg"), read_photo(path).rgb, measurement)
+        if masks:
+            _write_mask(output_path(masks, measurement.photo, ".png"), measurement)
+    except OSError as error:
+        return {"code": "output_not_written", "message": f"{error.strerror or error}: {error.filename}"}
+    return None
+
+
+def _write_mask(path, measurement):
+    import cv2
+    from PIL import Image
+
+    size = measurement.width, measurement.height
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(cv2.resize(measurement.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)).save(path)
+
+
+def _entry(result, path, answer):
+    """An Entry of the page, with the overlay as its picture, or the photo where there is no answer but an image."""
+    from deploy.overlay import draw_measurement
+    from deploy.page import THUMBNAIL_PX, Entry, thumbnail
+    from scenes.images import PhotoError, read_photo
+
+    try:
+        rgb = read_photo(path).rgb
+    except PhotoError:
+        return Entry(answer)
+    return Entry(answer, thumbnail(rgb if "error" in answer else draw_measurement(rgb, result, 2 * THUMBNAIL_PX)))
+
+
+def _write_results(answers, entries, json_path, page):
+    if json_path:
+        text = json.dumps(answers, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+        if json_path == "-":
+            click.echo(text, nl=False)
+        else:
+            _written(Path(json_path), text)
+    else:
+        _print_table(answers)
+    if page:
+        from deploy.page import render_measurements
+
+        _written(page, render_measurements(entries))
+
+
+def _written(path, text):
+    from deploy.page import write_text
+
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _print_table(answers):
+    """A table of the feet for people, one row a foot, on standard output."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading, justify in (("photo", "left"), ("sheet", "left"), ("foot", "left"), ("length mm", "right"),
+                             ("width mm", "right"), ("notes", "left")):
+        table.add_column(heading, justify=justify, overflow="fold")
+    for answer in answers:
+        if "error" in answer:
+            table.add_row(Text(answer["photo"]), "", "", "", "", Text(answer["error"]["code"], style="red"))
+            continue
+        notes = Text(", ".join(warning["code"] for warning in answer["warnings"]), style="yellow")
+        sheet = Text(answer["sheet"]["format"])
+        for foot in answer["feet"] or [None]:
+            cells = ("", "", "") if foot is None else (foot["side"], _measure_text(foot, "length"),
+                                                       _measure_text(foot, "width"))
+            table.add_row(Text(answer["photo"]), sheet, *cells, notes)
+    # A pipe has no width: lines must not be folded there.
+    Console(width=None if sys.stdout.isatty() else 200, file=sys.stdout).print(table)
+
+
+def _measure_text(foot, what):
+    return f"{foot[what + '_mm']:.1f} \u00b1 {foot['uncertainty_mm'][what]:.1f}"

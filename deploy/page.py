@@ -1,0 +1,81 @@
+"""The one place that writes HTML: a batch of measured photos as one self-contained page.
+
+Pictures travel inside the page as data URIs, so that it can be sent as one file and opened without a network.
+"""
+
+import base64
+import io
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from PIL import Image
+
+THUMBNAIL_PX = 560  # long side
+JPEG_QUALITY = 80
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One photo of a page: what `to_json` of its Measurement or Failure gave, and its picture as a data URI or None."""
+
+    answer: dict
+    picture: str | None = None
+
+
+def thumbnail(rgb, long_side=THUMBNAIL_PX):
+    """A picture uint8 (H, W, 3) as a JPEG data URI, at most long_side pixels long."""
+    image = Image.fromarray(rgb)
+    image.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    image.save(stream, format="JPEG", quality=JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def render_measurements(entries, title="Measured feet"):
+    """The page as text. entries: Entry, in the order in which they are shown."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )
+    template = environment.get_template("measurements.html.j2")
+    return template.render(title=title, entries=list(entries), summary=summarise(entries))
+
+
+def summarise(entries):
+    """Counts over the entries: dict with photos, answered, failed, feet, warned."""
+    answers = [entry.answer for entry in entries]
+    answered = [answer for answer in answers if "error" not in answer]
+    return {
+        "photos": len(answers),
+        "answered": len(answered),
+        "failed": len(answers) - len(answered),
+        "feet": sum(len(answer["feet"]) for answer in answered),
+        "warned": sum(bool(answer["warnings"]) for answer in answered),
+    }
+
+
+def write_measurements(path, entries, title="Measured feet"):
+    """Write the page beside its place and rename it into it; folders are made."""
+    write_text(path, render_measurements(entries, title))
+
+
+def write_text(path, text):
+    """Write a UTF-8 text file beside its place and rename it into it, so that nobody ever reads half of it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        # mkstemp makes files for their owner alone; a result is as readable as any other new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(beside, 0o666 & ~mask)
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,167 @@
+"""The same input through every runtime: tensors, decoded corners and masks compared with what the framework gave.
+
+`verify` needs a bundle and OpenVINO, nothing else: the framework's outputs are the bundle's golden data. OpenVINO is
+told to compute in f32 for it, whatever the CPU would rather take, so that what is measured is the file.
+"""
+from dataclasses import dataclass
+
+import numpy as np
+
+from deploy.bundle import MANIFEST, OUTPUTS, BundleError, contract_of
+from deploy.runtimes import OpenVinoRuntime
+from keypoints.heatmaps import decode_quad
+from scenes.labels import NAMES
+
+PARITY_HINT = "f32"
+# Below this height of the golden peaks the network sees no sheet there (noise), and where the highest points of such
+# maps lie is a toss.
+CORNER_SCORE = 0.2
+# A class with a smaller share of the golden pixels has too few of them for an IoU to say anything.
+CLASS_SHARE = 0.002
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a runtime may differ by from the native framework.
+
+    largest, mean: absolute differences as shares of the golden output's range (max - min). relative: root of the
+    squared differences over root of the squared golden values. corner_px: in pixels of the network's input. pixels:
+    smallest share of mask pixels that agree. iou: smallest IoU of a class's two masks.
+    """
+
+    largest: float
+    mean: float
+    relative: float
+    corner_px: float
+    pixels: float
+    iou: float
+
+
+# FP32 differs by the order of summation alone. FP16 has weights rounded by up to 2^-11, computed with in f32.
+LIMITS = {"fp32": Limits(largest=1e-4, mean=1e-5, relative=1e-4, corner_px=0.02, pixels=0.9999, iou=0.999),
+          "fp16": Limits(largest=2e-2, mean=1e-3, relative=3e-3, corner_px=0.2, pixels=0.998, iou=0.98)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison. `value` passes when it is at most `limit`, or at least where `at_least`; text values when equal."""
+
+    model: str
+    runtime: str
+    precision: str
+    check: str
+    value: float | str
+    limit: float | str
+    unit: str = ""
+    at_least: bool = False
+
+    @property
+    def passed(self):
+        if isinstance(self.limit, str):
+            return self.value == self.limit
+        # A comparison with NaN is false, so that NaN never passes.
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+
+@dataclass(frozen=True)
+class Report:
+    """All comparisons of a run, in order."""
+
+    rows: tuple
+
+    @property
+    def passed(self):
+        return all(row.passed for row in self.rows)
+
+    @property
+    def failures(self):
+        return tuple(row for row in self.rows if not row.passed)
+
+    def __add__(self, other):
+        return Report(self.rows + other.rows)
+
+
+def compare(model, golden, outputs, runtime, precision, stride=None):
+    """Report on `outputs` against `golden`, both float32 as `model` ("keypoints", "segmentation") gives them.
+
+    `precision` chooses the limits; `stride` (input pixels a heatmap pixel) is needed for keypoints.
+    """
+    limits = LIMITS[precision]
+    if outputs.shape != golden.shape:
+        return Report((Row(model, runtime, precision, "shape", str(outputs.shape), str(golden.shape)),))
+    golden, outputs = golden.astype(np.float64), outputs.astype(np.float64)
+    difference = np.abs(outputs - golden)
+    span = max(float(golden.max() - golden.min()), np.finfo(np.float32).tiny)
+    size = max(float(np.linalg.norm(golden)), np.finfo(np.float32).tiny)
+    measured = [("largest difference", difference.max() / span, limits.largest, "of range"),
+                ("mean difference", difference.mean() / span, limits.mean, "of range"),
+                ("relative difference", np.linalg.norm(outputs - golden) / size, limits.relative, "of norm")]
+    rows = [Row(model, runtime, precision, check, float(value), limit, unit) for check, value, limit, unit in measured]
+    if model == "keypoints":
+        rows += _corner_rows(golden, outputs, stride, (model, runtime, precision), limits)
+    else:
+        rows += _mask_rows(golden, outputs, (model, runtime, precision), limits)
+    return Report(tuple(rows))
+
+
+def verify(bundle, precision=None):
+    """Report on the IR files of a Bundle, in one precision or in all that are there. Raises BundleError."""
+    report = Report(())
+    golden = bundle.golden()
+    for model in OUTPUTS:
+        inputs, outputs = golden[model]
+        _check_golden(bundle, model, inputs, outputs)
+        for name in (precision,) if precision else bundle.precisions(model):
+            if name not in LIMITS:
+                raise BundleError(bundle.folder / MANIFEST, f"{model} in {name} has no limits to be held to; there are "
+                                                            f"some for {', '.join(LIMITS)}: verify these with --precision")
+            runtime = OpenVinoRuntime(bundle.model_path(model, name), precision_hint=PARITY_HINT)
+            told = _contract_report(bundle, model, name, runtime)
+            report += told
+            if told.passed:
+                report += compare(model, outputs, runtime(inputs), "OpenVINO", name, bundle.output(model).get("stride"))
+    return report
+
+
+def _contract_report(bundle, model, precision, runtime):
+    """What the manifest says of a file against what the file itself takes, gives and says."""
+    described = bundle.manifest["models"][model]
+    source, target = described["input"], described["output"]
+    pairs = [("input", f"{runtime.input_name} {runtime.input_dtype} {runtime.input_shape}",
+              f"{source['name']} {source['dtype']} {tuple(source['shape'])}"),
+             ("output", f"{runtime.output_name} {runtime.output_shape}", f"{target['name']} {tuple(target['shape'])}")]
+    pairs += [(key, runtime.contract.get(key, "not said in the file"), value)
+              for key, value in contract_of(model, described).items()]
+    return Report(tuple(Row(model, "OpenVINO", precision, check, found, wanted) for check, found, wanted in pairs))
+
+
+def _check_golden(bundle, model, inputs, outputs):
+    described = bundle.manifest["models"][model]
+    path = bundle.folder / bundle.manifest["golden"]["file"]
+    for what, array, dtype, key in (("inputs", inputs, np.uint8, "input"), ("outputs", outputs, np.float32, "output")):
+        wanted = tuple(described[key]["shape"])[1:]
+        if array.dtype != dtype or array.shape != (len(inputs), *wanted) or not len(inputs):
+            raise BundleError(path, f"golden {what} of {model} are {array.dtype} {array.shape}, must be "
+                                    f"{np.dtype(dtype)} (N, {', '.join(map(str, wanted))}): export the bundle anew")
+
+
+def _corner_rows(golden, outputs, stride, place, limits):
+    distances = []
+    for wanted, found in zip(golden, outputs, strict=True):
+        corners, scores = decode_quad(wanted, stride)
+        if scores.min() >= CORNER_SCORE:
+            distances.append(np.linalg.norm(decode_quad(found, stride)[0] - corners, axis=1).max())
+    # That there was no image to decode is said, rather than leaving the row out.
+    check = f"corners of {len(distances)} images"
+    return [Row(*place, check, float(max(distances, default=0.0)), limits.corner_px, "px")]
+
+
+def _mask_rows(golden, outputs, place, limits):
+    wanted, found = golden.argmax(axis=-1), outputs.argmax(axis=-1)
+    rows = [Row(*place, "equal mask pixels", float((wanted == found).mean()), limits.pixels, at_least=True)]
+    for label, name in enumerate(NAMES):
+        there, told = wanted == label, found == label
+        if there.mean() >= CLASS_SHARE:
+            iou = (there & told).sum() / (there | told).sum()
+            rows.append(Row(*place, f"IoU of {name}", float(iou), limits.iou, at_least=True))
+    return rows

@@ -1,0 +1,1 @@
+"""The published experiments, table by table."""

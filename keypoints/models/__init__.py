@@ -1,0 +1,1 @@
+"""Networks that find the corners of the sheet, one architecture to a file."""

@@ -1,0 +1,1 @@
+"""What a photo of feet on a sheet of paper is: labels, sheet, camera, images, dataset, renderer."""

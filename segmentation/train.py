@@ -1,0 +1,286 @@
+"""The training loop: epochs over augmented batches, a moving average of the weights, validation, exact resume."""
+
+import math
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from segmentation import loader, metrics
+from segmentation.config import ConfigError, TrainConfig
+from segmentation.losses import loss_named
+from segmentation.models.pspnet import Networks
+from segmentation.network import build_networks
+from segmentation.run_folder import LOG_FILE, RunFolder
+from segmentation.schedules import poly
+
+# Seconds between two lines of the log within an epoch.
+LOG_INTERVAL_S = 60.0
+
+# Where validation samples come from, see `loader.split_samples`.
+WHERE = {"split": "those that the dataset marks", "folder": "of the validation folder", "tail": "the dataset's last tenth"}
+
+OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "sgd": lambda learning_rate: keras.optimizers.SGD(learning_rate, momentum=0.9),
+    "rmsprop": keras.optimizers.RMSprop,
+}
+
+
+class TrainingError(Exception):
+    """Training cannot go on."""
+
+
+class Trainer:
+    """The network with all that training changes: weights, running statistics, optimizer, weight average, dropout seeds.
+
+    Args:
+        networks: what is trained, in place.
+        config: its configuration.
+        total_steps: of the whole run, for the schedule.
+    """
+
+    def __init__(self, networks: Networks, config: TrainConfig, total_steps: int):
+        self.model = networks.training
+        self.config = config
+        self.total_steps = total_steps
+        self.steps_done = 0
+        self.loss = loss_named(config.loss)
+        self.optimizer = OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate)
+        self.optimizer.build(self.model.trainable_variables)
+        self.average = [tf.Variable(variable.value, trainable=False) for variable in self.model.trainable_variables]
+        images = tf.TensorSpec((None, config.height, config.width, 3), tf.uint8)
+        masks = tf.TensorSpec((None, config.height, config.width), tf.uint8)
+        # XLA was 7 times slower than TensorFlow's own kernels on CPUs.
+        self._graph_step = tf.function(self._step, input_signature=(images, masks), jit_compile=False)
+        self._graph_validate = tf.function(self._validate, input_signature=(images, masks), jit_compile=False)
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the next step."""
+        config = self.config
+        warmup = math.ceil(config.warmup_share * self.total_steps)
+        return poly(self.steps_done, self.total_steps, config.learning_rate, config.poly_power, warmup)
+
+    def step(self, batch: loader.Batch) -> np.ndarray:
+        """One optimisation step. Returns [total, main, auxiliary] loss, float. Raises TrainingError if not finite."""
+        self.optimizer.learning_rate = self.learning_rate
+        losses = np.array(self._graph_step(batch.images, batch.masks), np.float64)
+        if not np.isfinite(losses).all():
+            raise TrainingError(f"the loss became {losses[0]} at step {self.steps_done}: try a lower --lr")
+        self.steps_done += 1
+        return losses
+
+    def validate(self, batches) -> tuple[np.ndarray, float]:
+        """(confusion matrix over all samples, mean main loss per sample), with the weights as they are now."""
+        matrix = np.zeros((metrics.CLASSES, metrics.CLASSES), np.int64)
+        loss_sum, samples = 0.0, 0
+        for batch in batches:
+            loss, prediction = self._graph_validate(batch.images, batch.masks)
+            matrix += metrics.confusion_matrix(batch.masks, prediction.numpy())
+            loss_sum += float(loss) * len(batch.images)
+            samples += len(batch.images)
+        return matrix, loss_sum / samples
+
+    @contextmanager
+    def averaged_weights(self):
+        """Within it the model has the averaged weights; running statistics of BatchNorm stay as they are."""
+        variables = self.model.trainable_variables
+        trained = [variable.numpy() for variable in variables]
+        for variable, average in zip(variables, self.average, strict=True):
+            variable.assign(average)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, trained, strict=True):
+                variable.assign(value)
+
+    def save_averaged(self, path: Path) -> None:
+        """Writes the averaged weights, auxiliary branch included, to a path ending in .weights.h5."""
+        with self.averaged_weights():
+            self.model.save_weights(path)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that training changes, for `restore`."""
+        arrays = {key: np.asarray(variable) for key, variable in self._variables().items()}
+        return arrays | {"steps_done": np.int64(self.steps_done)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Goes back to where `state` was taken. Raises ConfigError if it is of another network."""
+        variables = self._variables()
+        wrong = [key for key in variables if key not in state or state[key].shape != tuple(variables[key].shape)]
+        if wrong:
+            raise ConfigError(f"the run's state does not fit the network ({wrong[0]}): made by another version?")
+        for key, variable in variables.items():
+            variable.assign(state[key])
+        self.steps_done = int(state["steps_done"])
+
+    def _variables(self) -> dict:
+        """Keyed by position: the names of dropout's seeds depend on what else was built in the same process."""
+        groups = {"model": self.model.variables, "optimizer": self.optimizer.variables, "average": self.average}
+        return {f"{name}.{i:04d}": variable for name, group in groups.items() for i, variable in enumerate(group)}
+
+    def _normalise(self, images):
+        return (tf.cast(images, tf.float32) - self.config.mean) / self.config.std
+
+    def _step(self, images, masks):
+        with tf.GradientTape() as tape:
+            logits, auxiliary_logits = self.model(self._normalise(images), training=True)
+            main, auxiliary = self.loss(masks, logits), self.loss(masks, auxiliary_logits)
+            total = main + self.config.auxiliary_weight * auxiliary
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(total, variables), variables)
+        self._update_average(variables)
+        return tf.stack([total, main, auxiliary])
+
+    def _update_average(self, variables) -> None:
+        """An average over few steps at first, so that random weights are soon forgotten."""
+        steps = tf.cast(self.optimizer.iterations.value, tf.float32)
+        decay = tf.minimum(self.config.average_decay, (1.0 + steps) / (10.0 + steps))
+        for average, variable in zip(self.average, variables, strict=True):
+            average.assign_add((1.0 - decay) * (variable.value - average))
+
+    def _validate(self, images, masks):
+        logits, _ = self.model(self._normalise(images), training=False)
+        return self.loss(masks, logits), tf.argmax(logits, axis=-1)
+
+
+def train(
+    data: Path, out: Path, config: TrainConfig, resume: bool = False, validation: Path | None = None,
+    threads: int = 2, console: Console | None = None,
+) -> RunFolder:
+    """Trains to the end of `config.epochs`, from where the run folder stands.
+
+    Args:
+        data: dataset folder; which samples validate, see `loader.split_samples`.
+        out: run folder, see `run_folder`; made if missing.
+        resume: go on with the run that is there; without it a folder that holds one is refused.
+        threads: that decode and augment.
+
+    Raises:
+        ConfigError: a configuration, folder or weights file that does not fit.
+        loader.DataError: data that cannot be trained on.
+        TrainingError: a loss that is not finite; the run keeps its last finished epoch.
+    """
+    console = console or Console()
+    training, held_out, how = loader.split_samples(data, validation)
+    loss_named(config.loss)
+    folder = RunFolder(out, config, _details(data, validation, training, held_out, config), resume)
+    if folder.epochs_done >= config.epochs:
+        console.print(f"{folder.path}: all {config.epochs} epochs are done already")
+        return folder
+    log = _Log(folder.path / LOG_FILE, console)
+    log(f"{len(training)} samples to train on, {len(held_out)} to validate with ({WHERE[how]}); decoding")
+    train_pixels, held_out_pixels = loader.read_pixels(training, threads), loader.read_pixels(held_out, threads)
+    networks = build_networks(config, initial_weights=not folder.epochs_done)
+    steps = loader.steps_per_epoch(len(training), config.batch)
+    if not (config.init_weights or folder.epochs_done):
+        _set_prior(networks, train_pixels)
+    trainer = Trainer(networks, config, config.epochs * steps)
+    if folder.epochs_done:
+        trainer.restore(folder.read_state())
+        log(f"going on after epoch {folder.epochs_done}")
+    log(f"{networks.training.count_params():,} parameters, {config.epochs} epochs of {steps} steps of {config.batch}")
+    with _progress(console) as progress:
+        task = progress.add_task("training", total=config.epochs * steps, completed=trainer.steps_done, note="")
+        for epoch in range(folder.epochs_done, config.epochs):
+            line = _train_epoch(trainer, train_pixels, epoch, threads, log, progress, task)
+            with trainer.averaged_weights():
+                matrix, loss = trainer.validate(loader.validation_batches(held_out_pixels, config, threads))
+            line["validation"] = {"loss": round(loss, 6), **metrics.summary(matrix)}
+            folder.finish_epoch(line, trainer.save_averaged, trainer.state())
+            log(_epoch_text(line, config.epochs))
+    log(f"done: {folder.path}, best validation mean IoU {folder.best_score:.4f}")
+    return folder
+
+
+def _train_epoch(trainer: Trainer, pixels: list, epoch: int, threads: int, log, progress, task) -> dict:
+    """One epoch's steps. Returns the training part of its line in the history."""
+    config = trainer.config
+    losses, images, waited = [], 0, 0.0
+    start = last_log = before = time.perf_counter()
+    for batch in loader.training_batches(pixels, config, epoch, threads):
+        waited += time.perf_counter() - before
+        rate = trainer.learning_rate
+        losses.append(trainer.step(batch))
+        images += len(batch.images)
+        before = time.perf_counter()
+        note = f"loss {np.mean(losses[-50:], 0)[0]:.4f}  {images / (before - start):.1f} images/s"
+        progress.update(task, advance=1, note=f"epoch {epoch + 1}  {note}")
+        if before - last_log > LOG_INTERVAL_S:
+            last_log = before
+            log(f"epoch {epoch + 1}, step {trainer.steps_done} of {trainer.total_steps}: {note}", quiet=True)
+    seconds = time.perf_counter() - start
+    total, main, auxiliary = (round(float(value), 6) for value in np.mean(losses, 0))
+    return {
+        "epoch": epoch + 1, "steps": trainer.steps_done, "loss": total, "main_loss": main,
+        "auxiliary_loss": auxiliary, "learning_rate": rate, "seconds": round(seconds, 2),
+        "images_per_second": round(images / seconds, 2), "waiting": round(waited / seconds, 4),
+    }
+
+
+def _set_prior(networks: Networks, pixels: list) -> None:
+    """Classifiers start at the classes' shares: the first steps need not learn that most pixels are background."""
+    counts = sum(np.bincount(one.mask.ravel(), minlength=256)[: metrics.CLASSES] for one in pixels)
+    bias = np.log((counts + 1.0) / (counts.sum() + metrics.CLASSES))
+    for name in ("classifier", "auxiliary_classifier"):
+        networks.training.get_layer(name).bias.assign(bias)
+
+
+def _details(data: Path, validation: Path | None, training: list, held_out: list, config: TrainConfig) -> dict:
+    """What config.json says beside the configuration."""
+    return {
+        "augmentation_values": asdict(loader.augmentation_of(config)),
+        "data": {
+            "folder": str(data), "validation": str(validation) if validation else None,
+            "training_samples": len(training), "validation_samples": len(held_out),
+        },
+    }
+
+
+def _epoch_text(line: dict, epochs: int) -> str:
+    validation = line["validation"]
+    ious = " ".join(f"{name} {_text(value)}" for name, value in validation["iou"].items())
+    return (
+        f"epoch {line['epoch']}/{epochs}: loss {line['loss']:.4f}, validation {validation['loss']:.4f}, "
+        f"accuracy {_text(validation['pixel_accuracy'])}, IoU {_text(validation['mean_iou'])} ({ious}), "
+        f"left/right confused {_text(validation['left_right_confusion'])}, {line['seconds']:.0f} s, "
+        f"{line['images_per_second']:.1f} images/s, waiting {line['waiting']:.1%}"
+    )
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, disable=not console.is_terminal,
+    )
+
+
+class _Log:
+    """Lines with the time, appended to a file and, unless quiet, printed."""
+
+    def __init__(self, file: Path, console: Console):
+        self.file, self.console = file, console
+
+    def __call__(self, text: str, quiet: bool = False) -> None:
+        with self.file.open("a") as stream:
+            stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+        if not quiet:
+            self.console.print(text, highlight=False)

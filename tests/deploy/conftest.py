@@ -1,0 +1,147 @@
+"""A bundle of two tiny networks whose answers can be followed by hand: it is made in a second, without a framework."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from deploy.bundle import (
+    CARD,
+    CORNER_ORDER,
+    GOLDEN,
+    SCHEMA,
+    Bundle,
+    contract_of,
+    file_record,
+    model_card,
+    write_golden,
+    write_manifest,
+)
+from deploy.convert import OnnxModel, onnx_to_ir
+from deploy.runtimes import OnnxRuntime
+from scenes.images import InputSpec
+from scenes.labels import NAMES
+
+MEAN, STD = (100.0, 110.0, 120.0), (50.0, 60.0, 70.0)
+KEYPOINTS_SPEC = InputSpec(64, 48, "letterbox", MEAN, STD)
+SEGMENTATION_SPEC = InputSpec(24, 32, "stretch", MEAN, STD)
+# How much of red, green and blue each of the four channels takes.
+COLOURS = np.array([[0.3, -0.1, -0.1], [-0.1, 0.3, -0.1], [-0.1, -0.1, 0.3], [0.15, 0.15, -0.2]], np.float32)
+# One dot a corner, in colours that differ: input pixels (x, y) and RGB.
+DOTS = (((9, 10), (255, 0, 0)), ((38, 12), (0, 255, 0)), ((36, 50), (0, 0, 255)), ((10, 48), (255, 255, 0)))
+
+
+def write_onnx(path, nodes, weights, input_shape, output, output_shape):
+    """An ONNX file of opset 13 from float32 `image` to `output`."""
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, input_shape)],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, output_shape)],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))
+
+
+def tiny_keypoints(path, colours=COLOURS):
+    """Each channel is a blurred mix of the colours, cut at zero, at a quarter of the size."""
+    blur = np.exp(-((np.arange(8) - 3.5) ** 2) / 8)
+    kernel = colours[:, :, None, None] * (np.outer(blur, blur) / blur.sum() ** 2)
+    nodes = [
+        helper.make_node("Conv", ["image", "kernel"], ["mixed"], strides=[4, 4], pads=[2, 2, 2, 2]),
+        helper.make_node("Relu", ["mixed"], ["heatmaps"]),
+    ]
+    size = KEYPOINTS_SPEC.height, KEYPOINTS_SPEC.width
+    shapes = [1, 3, *size], [1, 4, size[0] // 4, size[1] // 4]
+    write_onnx(path, nodes, {"kernel": kernel.astype(np.float32)}, shapes[0], "heatmaps", shapes[1])
+    return OnnxModel(path, "NCHW", "heatmaps", tuple(shapes[0]), tuple(shapes[1]), 13)
+
+
+def tiny_segmentation(path, colours=COLOURS):
+    """Each pixel's class is the softmax of the same mixes, without a neighbour."""
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "kernel"], ["mixed"]),
+        helper.make_node("Transpose", ["mixed"], ["pixels"], perm=[0, 2, 3, 1]),
+        helper.make_node("Softmax", ["pixels"], ["probabilities"], axis=3),
+    ]
+    size = SEGMENTATION_SPEC.height, SEGMENTATION_SPEC.width
+    kernel = {"kernel": colours[:, :, None, None].astype(np.float32)}
+    write_onnx(path, nodes, kernel, [1, *size, 3], "probabilities", [1, *size, 4])
+    return OnnxModel(path, "NHWC", "probabilities", (1, *size, 3), (1, *size, 4), 13)
+
+
+def tiny_inputs():
+    """{model: uint8 (2, H, W, 3)}: four dots on black, then noise."""
+    rng = np.random.default_rng(3)
+    inputs = {}
+    for model, spec in (("keypoints", KEYPOINTS_SPEC), ("segmentation", SEGMENTATION_SPEC)):
+        images = rng.integers(0, 256, (2, spec.height, spec.width, 3), dtype=np.uint8)
+        images[0] = 0
+        for (x, y), colour in DOTS:
+            x, y = x * spec.width // 48, y * spec.height // 64
+            images[0, y - 2 : y + 3, x - 2 : x + 3] = colour
+        inputs[model] = images
+    return inputs
+
+
+def describe(model, spec, onnx_model):
+    """A network's manifest entry without its files."""
+    own = {"output": {"name": onnx_model.output, "shape": list(onnx_model.output_shape), "dtype": "float32"}}
+    if model == "keypoints":
+        own["output"]["stride"] = 4
+        own["corner_order"] = CORNER_ORDER
+    else:
+        own["labels"] = list(NAMES)
+    source = {"name": "image", "shape": [1, spec.height, spec.width, 3], "dtype": "uint8", "layout": "NHWC"}
+    source |= {"colour": "RGB", "fit": spec.fit, "mean": list(spec.mean), "std": list(spec.std)}
+    return {"task": "a test", "architecture": "tiny", "input": source, **own, "trained_on": {}, "accuracy": {}}
+
+
+@pytest.fixture
+def build_bundle(tmp_path):
+    """A function that writes a bundle and gives its folder.
+
+    `golden_from` are the networks that the golden outputs come from and `shipped` those whose IR is in the bundle, each
+    {model: function of a path that writes an ONNX file}, so that a test can ship another one than it should;
+    `ir_spec` is the InputSpec whose mean and std go into the IR, likewise.
+    """
+
+    def build(name="bundle", shipped=None, ir_spec=None, precisions=("fp32", "fp16")):
+        folder = tmp_path / name
+        folder.mkdir()
+        made = {"keypoints": tiny_keypoints, "segmentation": tiny_segmentation}
+        specs = {"keypoints": KEYPOINTS_SPEC, "segmentation": SEGMENTATION_SPEC}
+        golden, models = {}, {}
+        for model, inputs in tiny_inputs().items():
+            right = made[model](tmp_path / f"{name}-{model}.onnx")
+            golden[model] = inputs, OnnxRuntime(right.path, specs[model], right.layout, threads=1)(inputs)
+            sent = (shipped or {}).get(model, made[model])(tmp_path / f"{name}-{model}-shipped.onnx")
+            described = describe(model, specs[model], right)
+            paths = onnx_to_ir(sent, (ir_spec or specs)[model], folder, model, precisions, contract_of(model, described))
+            described["variants"] = {
+                precision: {part: file_record(folder, path.with_suffix(f".{part}").name) for part in ("xml", "bin")}
+                for precision, path in paths.items()
+            }
+            models[model] = described | {"default_precision": precisions[-1]}
+        write_golden(folder / GOLDEN, golden)
+        manifest = {"schema": SCHEMA, "created": "2026-01-01T00:00:00+00:00", "models": models}
+        manifest |= {"golden": file_record(folder, GOLDEN), "versions": {"python": "3"}}
+        (folder / CARD).write_text(model_card(manifest))
+        write_manifest(folder, manifest | {"card": file_record(folder, CARD)})
+        return folder
+
+    return build
+
+
+@pytest.fixture
+def bundle_folder(build_bundle):
+    """A right bundle."""
+    return build_bundle()
+
+
+@pytest.fixture
+def bundle(bundle_folder):
+    return Bundle.load(bundle_folder)

@@ -1,0 +1,191 @@
+"""A bundle is checked before it is used: schema, files, hashes; every fault names its file and the rule."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+
+from deploy.bundle import (
+    CARD,
+    GOLDEN,
+    MANIFEST,
+    Bundle,
+    BundleError,
+    check_manifest,
+    file_record,
+    flatten,
+    model_card,
+    read_golden,
+    sha256,
+    write_golden,
+    write_manifest,
+)
+from scenes.images import InputSpec
+
+
+def change(folder, path, value):
+    """Sets one field of a manifest, `path` as "models.keypoints.input.fit", without any check."""
+    file = folder / MANIFEST
+    manifest = json.loads(file.read_text())
+    *parents, last = path.split("/")
+    place = manifest
+    for key in parents:
+        place = place[key]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    file.write_text(json.dumps(manifest))
+
+
+def test_a_bundle_says_what_its_networks_take(bundle, bundle_folder):
+    assert bundle.input_spec("keypoints") == InputSpec(64, 48, "letterbox", (100, 110, 120), (50, 60, 70))
+    assert bundle.input_spec("segmentation") == InputSpec(24, 32, "stretch", (100, 110, 120), (50, 60, 70))
+    assert bundle.output("keypoints")["stride"] == 4
+    assert bundle.precisions("keypoints") == ("fp32", "fp16")
+    assert bundle.model_path("keypoints") == bundle_folder / "keypoints.fp16.xml"
+    assert bundle.model_path("segmentation", "fp32") == bundle_folder / "segmentation.fp32.xml"
+
+
+def test_a_precision_that_is_not_there_is_told_with_those_that_are(bundle):
+    with pytest.raises(BundleError, match="int8; there is fp32, fp16"):
+        bundle.model_path("keypoints", "int8")
+
+
+@pytest.mark.parametrize("name", ["keypoints.fp16.bin", "segmentation.fp32.xml", GOLDEN, CARD])
+def test_one_flipped_bit_in_any_file_is_found(bundle_folder, name):
+    path = bundle_folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match="changed or damaged") as caught:
+        Bundle.load(bundle_folder)
+    assert caught.value.file == str(path)
+    assert caught.value.code == "bundle_invalid"
+
+
+def test_a_missing_file_is_named(bundle_folder):
+    (bundle_folder / "keypoints.fp16.bin").unlink()
+    with pytest.raises(BundleError, match="keypoints.fp16.bin: cannot be read"):
+        Bundle.load(bundle_folder)
+
+
+def test_a_folder_that_is_no_bundle(tmp_path):
+    with pytest.raises(BundleError, match="manifest.json: missing.*deploy export"):
+        Bundle.load(tmp_path)
+    (tmp_path / MANIFEST).write_text("{")
+    with pytest.raises(BundleError, match="cannot be read as JSON"):
+        Bundle.load(tmp_path)
+    (tmp_path / MANIFEST).write_text("[]")
+    with pytest.raises(BundleError, match="JSON object"):
+        Bundle.load(tmp_path)
+
+
+def test_a_bundle_from_the_future_asks_for_a_newer_program(bundle_folder):
+    change(bundle_folder, "schema", 2)
+    with pytest.raises(BundleError, match="schema 2.*newer foliopie"):
+        Bundle.load(bundle_folder)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rule"),
+    [
+        ("schema", "1", "schema is '1'"),
+        ("schema", True, "schema is True"),
+        ("models", [], "models must be there and be a dict"),
+        ("models/segmentation", None, "models.segmentation must be there"),
+        ("models/keypoints/input/colour", "BGR", "must be 'RGB'"),
+        ("models/keypoints/input/layout", "NCHW", "must be 'NHWC'"),
+        ("models/keypoints/input/dtype", "float32", "must be 'uint8'"),
+        ("models/keypoints/input/fit", "crop", "fit is 'crop'"),
+        ("models/keypoints/input/shape", [1, 64, 48, 4], "must be .1, height, width, 3"),
+        ("models/keypoints/input/mean", [1, 2], "must be three numbers"),
+        ("models/keypoints/input/mean", [1, 2, float("nan")], "must be three numbers"),
+        ("models/keypoints/input/std", [1, 0, 1], "must be above 0"),
+        ("models/keypoints/output/name", "probabilities", "must be 'heatmaps'"),
+        ("models/keypoints/output/shape", [1, 16, 12, 4], "4 channels at axis 1"),
+        ("models/keypoints/output/stride", 0, "stride is 0"),
+        ("models/keypoints/corner_order", "anticlockwise", "corner_order is 'anticlockwise'"),
+        ("models/segmentation/labels", ["background", "sheet", "right_foot", "left_foot"], "labels is"),
+        ("models/segmentation/variants", {}, "variants is empty"),
+        ("models/segmentation/default_precision", "int8", "default_precision is 'int8'"),
+        ("models/segmentation/variants/fp16/bin", None, "bin must be there"),
+        ("models/segmentation/variants/fp16/bin/file", "segmentation.fp32.bin", "must name X.xml and X.bin"),
+        ("models/segmentation/variants/fp16/xml/file", "../segmentation.fp16.xml", "relative path within the bundle"),
+        ("golden/file", "/etc/passwd", "relative path within the bundle"),
+        ("golden/file", "..\\golden.npz", "relative path within the bundle"),
+        ("golden/sha256", "abc", "64 hexadecimal digits"),
+        ("golden", None, "golden must be there"),
+    ],
+)
+def test_every_rule_of_the_schema(bundle_folder, path, value, rule):
+    change(bundle_folder, path, value)
+    with pytest.raises(BundleError, match=rule) as caught:
+        Bundle.load(bundle_folder)
+    assert caught.value.file == str(bundle_folder / MANIFEST)
+    assert "\n" not in caught.value.message
+
+
+def test_a_manifest_that_breaks_a_rule_is_not_written(bundle, bundle_folder):
+    before = (bundle_folder / MANIFEST).read_bytes()
+    with pytest.raises(BundleError):
+        write_manifest(bundle_folder, bundle.manifest | {"schema": 0})
+    write_manifest(bundle_folder, bundle.manifest)
+    assert (bundle_folder / MANIFEST).read_bytes() == before
+    assert not list(bundle_folder.glob("*.part"))
+
+
+def test_a_manifest_without_a_card_is_one_too(bundle):
+    check_manifest({key: value for key, value in bundle.manifest.items() if key != "card"}, "manifest.json")
+
+
+def test_golden_data_come_back(tmp_path):
+    rng = np.random.default_rng(0)
+    heatmaps = rng.normal(size=(2, 4, 3, 2)).astype(np.float32)
+    probabilities = rng.random((2, 5, 6, 4)).astype(np.float32)
+    images = rng.integers(0, 256, (2, 5, 6, 3), dtype=np.uint8)
+    write_golden(tmp_path / "golden" / "golden.npz", {"keypoints": (images, heatmaps),
+                                                      "segmentation": (images[::-1], probabilities)})
+    read = read_golden(tmp_path / "golden" / "golden.npz")
+    assert (read["keypoints"][0] == images).all() and (read["keypoints"][1] == heatmaps).all()
+    assert (read["segmentation"][0] == images[::-1]).all()
+    # half of 1/65535, and the rounding of float32
+    assert np.abs(read["segmentation"][1] - probabilities).max() < 0.5 / 65535 + 1e-7
+
+
+class Trap:
+    """What a pickle would call when it is loaded."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("golden data were executed",))
+
+
+def test_nothing_in_a_bundle_is_executed(bundle_folder):
+    path = bundle_folder / GOLDEN
+    np.savez(path, keypoints_heatmaps=np.array([Trap()], dtype=object))
+    change(bundle_folder, "golden", file_record(bundle_folder, GOLDEN))
+    with pytest.raises(BundleError, match="is not golden data"):
+        Bundle.load(bundle_folder).golden()
+    path.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(BundleError, match="is not golden data"):
+        read_golden(path)
+
+
+def test_sha256_of_a_known_text(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_the_card_holds_figures_notes_and_versions(bundle):
+    manifest = json.loads(json.dumps(bundle.manifest))
+    manifest["models"]["keypoints"]["accuracy"] = {"evaluation": {"corners": {"median_px": 1.23456}}}
+    card = model_card(manifest, notes="Trained at night.")
+    assert "evaluation / corners / median_px: 1.235" in card
+    assert "Trained at night." in card
+    assert "background, sheet, left_foot, right_foot" in card
+    assert "python 3" in card
+
+
+def test_flatten():
+    assert flatten({"a": {"b": 1, "c": {"d": 0.5}}, "e": "x"}) == [("a / b", "1"), ("a / c / d", "0.5"), ("e", "x")]
