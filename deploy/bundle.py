@@ -92,10 +92,11 @@ def read_manifest(folder):
     path = Path(folder) / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(path, "missing: give the folder of a bundle, or make one with `foliopie deploy export`")
+    except FileNotFoundError as error:
+        rule = "missing: give the folder of a bundle, or make one with `foliopie deploy export`"
+        raise BundleError(path, rule) from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise BundleError(path, f"cannot be read as JSON ({error}): export the bundle anew")
+        raise BundleError(path, f"cannot be read as JSON ({error}): export the bundle anew") from error
     if not isinstance(manifest, dict):
         raise BundleError(path, "must hold a JSON object: export the bundle anew")
     return manifest
@@ -172,15 +173,17 @@ def write_manifest(folder, manifest):
 def write_golden(path, golden):
     """Writes golden data, {model: (inputs uint8 (N,H,W,3), outputs float32)}, as a compressed .npz.
 
-    Heatmaps are kept as float32. Probabilities are many and within 0..1, so they are kept as 16-bit fixed point, which
-    is off by 8e-6 at most (a float16 near 1 would be off by 2.4e-4, more than the parity limit of fp32).
+    Heatmaps are kept as float32. Probabilities are many, so they are kept in 65535 steps from their smallest to their
+    largest, off by 8e-6 of that range at most (a float16 near 1 would be off by 2.4e-4, more than fp32 may differ by).
     """
     heatmap_inputs, heatmaps = golden["keypoints"]
     mask_inputs, probabilities = golden["segmentation"]
+    low, high = np.float32(probabilities.min()), np.float32(probabilities.max())
+    steps = np.round((probabilities - low) / max(high - low, np.finfo(np.float32).tiny) * 65535.0)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, keypoints_image=heatmap_inputs, keypoints_heatmaps=heatmaps.astype(np.float32),
-                        segmentation_image=mask_inputs,
-                        segmentation_probabilities_u16=np.round(probabilities * 65535.0).astype(np.uint16))
+                        segmentation_image=mask_inputs, segmentation_probabilities_u16=steps.astype(np.uint16),
+                        segmentation_range=np.array([low, high]))
 
 
 def read_golden(path):
@@ -188,11 +191,13 @@ def read_golden(path):
     try:
         with np.load(path, allow_pickle=False) as arrays:
             heatmaps = arrays["keypoints_heatmaps"]
-            probabilities = arrays["segmentation_probabilities_u16"].astype(np.float32) / 65535.0
+            low, high = arrays["segmentation_range"]
+            steps = arrays["segmentation_probabilities_u16"].astype(np.float32)
+            probabilities = low + steps / np.float32(65535.0) * (high - low)
             return {"keypoints": (arrays["keypoints_image"], heatmaps),
                     "segmentation": (arrays["segmentation_image"], probabilities)}
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise BundleError(path, f"is not golden data ({error}): export the bundle anew")
+        raise BundleError(path, f"is not golden data ({error}): export the bundle anew") from error
 
 
 def model_card(manifest, notes=""):
@@ -217,7 +222,8 @@ def _card_of(model, described):
     lines = [f"## {model.capitalize()}", "",
              f"- {described['architecture']} for {described['task']}; {files}",
              f"- input `{inputs['name']}`: {inputs['dtype']} {inputs['colour']} {inputs['layout']} {inputs['shape']}, "
-             f"0..255, photo fitted by {inputs['fit']}; mean {inputs['mean']} and std {inputs['std']} are applied inside",
+             f"0..255, photo fitted by {inputs['fit']}",
+             f"- mean {inputs['mean']} and std {inputs['std']} are applied inside",
              f"- output `{outputs['name']}`: {outputs['dtype']} {outputs['shape']}"]
     if model == "keypoints":
         lines += [f"- one heatmap a corner, {described['corner_order']}; stride {outputs['stride']}"]
@@ -316,7 +322,7 @@ def _check_file(folder, record):
     try:
         found = sha256(path)
     except OSError as error:
-        raise BundleError(path, f"cannot be read ({error.strerror}): copy the bundle again, whole")
+        raise BundleError(path, f"cannot be read ({error.strerror}): copy the bundle again, whole") from error
     if found != record["sha256"]:
         raise BundleError(path, f"has sha256 {found[:12]}..., the manifest says {record['sha256'][:12]}...: "
                                 "the file was changed or damaged, copy the bundle again")

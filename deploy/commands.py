@@ -44,9 +44,9 @@ def export(keypoints_run, segmentation_run, out, precisions, images, onnx_folder
     except ExportError as error:
         if error.report is not None:
             _print_report(error.report)
-        raise click.ClickException(str(error))
+        raise click.ClickException(str(error)) from error
     except (BundleError, ConversionError, OSError, ValueError) as error:
-        raise click.ClickException(str(error))
+        raise click.ClickException(str(error)) from error
     _print_report(report)
     click.echo(f"bundle: {out}")
 
@@ -64,7 +64,7 @@ def verify(bundle, precision):
     try:
         report = verify_bundle(Bundle.load(bundle), precision)
     except BundleError as error:
-        raise click.ClickException(str(error))
+        raise click.ClickException(str(error)) from error
     _print_report(report)
     if not report.passed:
         raise click.ClickException(f"{bundle}: {len(report.failures)} of {len(report.rows)} comparisons failed: "

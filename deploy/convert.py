@@ -32,7 +32,10 @@ class ConversionError(Exception):
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """An ONNX file with what its reader must know: layout of the float32 input ("NCHW" or "NHWC"), output name, shapes."""
+    """An ONNX file with what its reader must know.
+
+    layout: of its float32 input, "NCHW" or "NHWC". output: name of its output. Shapes are static, with batch 1.
+    """
 
     path: Path
     layout: str
@@ -166,7 +169,7 @@ def free_batch(network):
         doubled = network.outputs[0].partial_shape
         network.reshape(single)
     except RuntimeError as error:
-        raise ConversionError(f"the network takes no batch but 1: {str(error).splitlines()[-1]}")
+        raise ConversionError(f"the network takes no batch but 1: {str(error).splitlines()[-1]}") from error
     if not doubled.is_static or doubled.to_shape()[0] != 2:
         raise ConversionError(f"a batch of 2 gives an output {doubled}: the batch is fixed somewhere in the network")
 
@@ -215,7 +218,7 @@ def _resize_sizes(graph, node):
     if len(scales) != 1 or len(shapes) != 1 or not all(shapes[0]):
         raise ConversionError(f"Resize {node.name} has no constant scales or no static input size: "
                               "export the network at a fixed height and width")
-    return [round(float(size) * float(scale)) for size, scale in zip(shapes[0], scales[0])]
+    return [round(float(size) * float(scale)) for size, scale in zip(shapes[0], scales[0], strict=True)]
 
 
 def _drop_unused(graph):

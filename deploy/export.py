@@ -13,8 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy import convert
-from deploy.bundle import (CARD, CORNER_ORDER, GOLDEN, MANIFEST, OUTPUTS, SCHEMA, Bundle, contract_of, file_record,
-                           model_card, write_golden, write_manifest)
+from deploy.bundle import (
+    CARD,
+    CORNER_ORDER,
+    GOLDEN,
+    MANIFEST,
+    OUTPUTS,
+    SCHEMA,
+    Bundle,
+    contract_of,
+    file_record,
+    model_card,
+    write_golden,
+    write_manifest,
+)
 from deploy.golden import golden_inputs
 from deploy.parity import PARITY_HINT, Report, compare, verify
 from deploy.runtimes import KerasRuntime, MxnetRuntime, OnnxRuntime, OpenVinoRuntime
@@ -44,13 +56,13 @@ class Trained:
     to_onnx: object
 
 
-def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), images=None, onnx_folder=None, notes="",
-                  replace=False, say=lambda line: None):
+def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), images=None, onnx_folder=None,
+                  notes="", replace=False, say=lambda line: None):
     """Writes a bundle into the folder `out` and returns the parity Report.
 
-    Both runs are converted, and the native framework, ONNX Runtime and OpenVINO (FP32 always, and `precisions`) are held
-    against one another on `deploy.golden` images (of `images` where given). `onnx_folder` keeps the ONNX files. `say` is
-    told of every step. With `replace` a bundle that is at `out` gives way, once the new one is whole.
+    Both runs are converted, and the native framework, ONNX Runtime and OpenVINO (FP32 always, and `precisions`) are
+    held against one another on `deploy.golden` images (of `images` where given). `onnx_folder` keeps the ONNX files.
+    `say` is told of every step. With `replace` a bundle that is at `out` gives way, once the new one is whole.
     Raises ExportError when parity fails (nothing is written then), `out` is taken or a run cannot be loaded, and
     ConversionError.
     """
@@ -166,7 +178,7 @@ def _figures(run):
 
 
 def _without_places(figures):
-    """Nested dicts without what is None, and with the names in place of paths: where a folder lay is nobody's concern."""
+    """Nested dicts without what is None, and with names in place of absolute paths, which tell of a machine alone."""
     if isinstance(figures, dict):
         return {key: _without_places(value) for key, value in figures.items() if value is not None}
     return Path(figures).name if isinstance(figures, str) and os.path.isabs(figures) else figures
@@ -179,7 +191,7 @@ def _describe(folder, models, notes):
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    created = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     manifest = {"schema": SCHEMA, "created": created, "models": models, "golden": file_record(folder, GOLDEN),
                 "versions": versions}
     (folder / CARD).write_text(model_card(manifest, notes), encoding="utf-8")

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from deploy.corners import from_resized, to_resized
+from deploy.outline import AXIS_ACROSS, distances_mm, fit_outline
 from scenes.labels import BACKGROUND, LEFT_FOOT, RIGHT_FOOT, SHEET
 
 
@@ -37,10 +38,7 @@ MEDIAL = Extreme(14.0, 12.0)  # ball of the big toe
 LATERAL = Extreme(11.9, 10.0)  # ball of the little toe
 PLAN_HEIGHT_MM = 14.0  # plane on which direction and axis are decided
 
-SECOND_TOE_SHARE = 0.46  # of the forefoot's breadth, from the big toe's side: tip of the second toe (sd 0.018)
 FOREFOOT_SHARE = 0.5  # breadth is taken in front of this share of the length
-LENGTH_PER_WIDTH = 2.54  # mean over the 72 legs (sd 0.114); stands in for a heel that the leg hides
-LENGTH_PER_WIDTH_SD = 0.114
 FOOT_TOP_MM = 80.0  # the class ends this high over the sole
 
 MIN_SHEET_SHARE = 0.03  # a foot's outline covers a fifth or more of a sheet; below this it is a stray blob
@@ -49,9 +47,12 @@ CLOSING_MM = 6.0  # tears narrower than this between parts of one foot are close
 MAX_WIDTH_MM = 140.0  # wider than any foot: two feet that touch, to be parted by their classes
 SPLIT_SHARE = 0.25  # of a component that each side must have for it to be parted
 
-# The side from the outline: the front of the toes runs back from the big toe to the little one.
-SHAPE_SLOPE = 0.12  # slope of that front (mm forward per mm across) that makes one natural log unit of odds
+COST_PER_LOG_ODDS = 0.5  # difference of the two sides' misfits that makes one natural log unit of odds
 NETWORK_LOG_ODDS_LIMIT = 1.5  # the network's side is not let count for more than this
+SEEN, OFF_SHEET, LEG, OTHER_FOOT, BORDER = range(5)  # what a point of an outline is
+BESIDE_MM = 4.0  # this far outside a point is looked at what lies beside it
+OFF_SHEET_WEIGHT = 0.4  # beside the sheet, floor and leg are both background
+NEAR_FIT_MM = 12.0  # points further from the fitted outline are no outline of this foot
 BORDER_PX = 1.5  # of the mask: an outline this near to the photo's border is cut off there
 CONFIDENCE_90 = 1.645  # standard deviations of half a 90 % interval
 
@@ -78,17 +79,6 @@ class Foot:
     touches_border: bool
     heel_hidden: bool
     share_on_sheet: float
-
-
-@dataclass(frozen=True, eq=False)
-class Axis:
-    """A foot's own directions on the sheet's plane: unit vectors (2,) to its toes and to the right of them."""
-
-    toes: np.ndarray
-
-    @property
-    def right(self):
-        return np.array([self.toes[1], -self.toes[0]])
 
 
 def find_feet(
@@ -118,7 +108,8 @@ def find_feet(
             continue
         p_left = _network_left(probabilities, region) if left_probability is None else left_probability(outline)
         foot = _measure(outline, labels, scale, camera, corners, p_left, (corner_sigma_px, mask_sigma_px), share)
-        feet.append((float(region.sum()), foot))
+        if foot is not None:
+            feet.append((float(region.sum()), foot))
     return [foot for _, foot in sorted(feet, key=lambda pair: -pair[0])]
 
 
@@ -189,126 +180,101 @@ def _network_left(probabilities, region):
 
 
 def _measure(outline, labels, scale, camera, corners, p_left, sigmas_px, share):
-    """The Foot of an outline (N, 2) px of the photo; labels (h, w) with its scale (2,) from photo to mask pixels."""
-    plan = camera.backproject(outline, PLAN_HEIGHT_MM)
-    axis = _toeward(plan, outline, labels, scale, camera, corners)
-    side, confidence, axis = _side_and_axis(plan, axis, p_left)
-    medial_right = side == "left"
-    hidden = _heel_hidden(outline, plan, axis, labels, scale, camera, corners)
-
-    rear = -_extent(outline, camera, -axis.toes, HEEL)
-    front = _extent(outline, camera, axis.toes, TOES)
-    middle = (rear + front) / 2
-    fore = plan @ axis.toes > middle
-    right = _extent(outline[fore], camera, axis.right, MEDIAL if medial_right else LATERAL)
-    left = -_extent(outline[fore], camera, -axis.right, LATERAL if medial_right else MEDIAL)
-    # Outlines run through the centres of their pixels: half a pixel is missing at either end.
+    """The Foot of an outline (N, 2) px of the photo, or None; labels (h, w), scale (2,) from photo to mask pixels."""
+    kinds = _outline_kinds(outline, labels, scale, camera, corners)
+    weights = np.select([kinds == SEEN, kinds == OFF_SHEET], [1.0, OFF_SHEET_WEIGHT], 0.0)
+    fits = fit_outline(outline, weights, outline[kinds == LEG], camera, _bare_sheet(labels, scale))
+    if not fits:
+        return None
+    side, confidence = _decide_side(fits, p_left)
+    fit = fits[side]
     pixel_mm = 1 / (_px_per_mm(camera) * scale.mean())
-    width = right - left + pixel_mm
-    length = front - rear + pixel_mm
-    if hidden:
-        length = max(length, LENGTH_PER_WIDTH * width)
-        rear = front + pixel_mm - length
-    length_sd, width_sd = _standard_deviations(length, width, rear, front, axis, camera, corners, sigmas_px, hidden)
-    heel, toe = _end_points(plan, axis, rear, front, camera)
-    height, width_px = labels.shape
-    contour = to_resized(outline, scale)
-    touches = bool(np.any((contour < BORDER_PX) | (contour > np.array([width_px, height]) - 1 - BORDER_PX)))
+    rear, front, left, right, hidden = _extents(outline, kinds, fit, camera)
+    # Outlines run through the centres of their pixels: half a pixel is missing at either end.
+    length, width = front - rear + pixel_mm, right - left + pixel_mm
+    length_sd, width_sd = _standard_deviations(length, width, rear, front, fit, camera, corners, sigmas_px, hidden)
+    across = float(fit.middle_mm @ fit.right) + AXIS_ACROSS * fit.width_mm * (1 if side == "left" else -1)
+    ends = [along * fit.toes + across * fit.right for along in (rear, front)]
+    heel, toe = camera.project(np.column_stack([ends, [HEEL.height_mm, TOES.height_mm]]))
     return Foot(
         side, confidence, float(length), float(width), CONFIDENCE_90 * length_sd, CONFIDENCE_90 * width_sd,
-        heel, toe, np.rint(outline).astype(np.int32), touches, hidden, share,
+        heel, toe, np.rint(outline).astype(np.int32), bool((kinds == BORDER).any()), hidden, share,
     )
 
 
-def _toeward(plan, outline, labels, scale, camera, corners):
-    """Axis along the plan's longest direction, towards the toes.
-
-    Two signs decide: the forefoot is broader than the heel, and the leg (background within the sheet's outline)
-    stands on the heel's end.
-    """
-    moments = cv2.moments(plan.astype(np.float32)[:, None])
-    centre = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
-    angle = 0.5 * np.arctan2(2 * moments["mu11"], moments["mu20"] - moments["mu02"])
-    axis = Axis(np.array([np.cos(angle), np.sin(angle)]))
-    along, across = (plan - centre) @ axis.toes, (plan - centre) @ axis.right
-    low, high = along.min(), along.max()
-    share = (along - low) / (high - low)
-    front, rear = (share > 0.6) & (share < 0.85), (share > 0.15) & (share < 0.4)
-    if front.sum() < 4 or rear.sum() < 4:
-        return axis
-    broader = log(max(np.ptp(across[front]), 1.0) / max(np.ptp(across[rear]), 1.0))
-    beside = _beside(outline, labels, scale, camera, corners, centre)
-    is_leg = beside == BACKGROUND
-    leg = float(is_leg[share < 0.3].mean() - is_leg[share > 0.7].mean())
-    return axis if broader / 0.15 + leg / 0.25 > 0 else Axis(-axis.toes)
-
-
-def _beside(outline, labels, scale, camera, corners, centre_mm, step_mm=5.0):
-    """Class ids (N,) just outside each point of the outline; -1 where that is outside the sheet's outline.
-
-    Background within the sheet is what lies over it and is no foot: the leg, a trouser.
-    """
-    plan = camera.backproject(outline, PLAN_HEIGHT_MM)
-    away = plan - centre_mm
-    away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
-    beyond = camera.project(np.column_stack([plan + step_mm * away, np.full(len(plan), PLAN_HEIGHT_MM)]))
-    places = np.rint(to_resized(beyond, scale)).astype(int)
-    limits = np.array([labels.shape[1], labels.shape[0]])
-    within = np.all((places >= 0) & (places < limits), axis=1)
-    places = np.clip(places, 0, limits - 1)
+def _outline_kinds(outline, labels, scale, camera, corners):
+    """What each point of an outline (N, 2) px is: SEEN (sheet beside it), OFF_SHEET (not told by the mask: floor or
+    leg), LEG (background over the sheet), OTHER_FOOT or BORDER (of the photo)."""
+    points = to_resized(outline, scale)
+    size = np.array([labels.shape[1], labels.shape[0]])
+    # Outward normals, by the slope over a few points to either side.
+    tangent = np.roll(points, -3, axis=0) - np.roll(points, 3, axis=0)
+    normal = np.stack([-tangent[:, 1], tangent[:, 0]], axis=1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    step = max(1.5, BESIDE_MM * _px_per_mm(camera) * float(scale.mean()))
+    signed = cv2.contourArea(points.astype(np.float32), oriented=True)
+    beside = points + step * normal * (-1.0 if signed > 0 else 1.0)
+    places = np.clip(np.rint(beside).astype(int), 0, size - 1)
+    classes = labels[places[:, 1], places[:, 0]]
     quad = np.asarray(corners, np.float32)
-    on_sheet = np.array([cv2.pointPolygonTest(quad, (float(x), float(y)), False) >= 0 for x, y in beyond])
-    return np.where(within & on_sheet, labels[places[:, 1], places[:, 0]].astype(int), -1)
+    on_sheet = np.array([cv2.pointPolygonTest(quad, (float(x), float(y)), False) >= 0
+                         for x, y in from_resized(beside, scale)])
+    kinds = np.where(classes == SHEET, SEEN, np.where(on_sheet, LEG, OFF_SHEET))
+    kinds[classes >= LEFT_FOOT] = OTHER_FOOT
+    kinds[((points < BORDER_PX) | (points > size - 1 - BORDER_PX)).any(axis=1)] = BORDER
+    return kinds
 
 
-def _side_and_axis(plan, axis, p_left):
-    """Side ("left"/"right"), its confidence, and the axis turned to run from the heel to the second toe."""
-    odds = 0.0
-    for _ in range(3):
-        along, across = plan @ axis.toes, plan @ axis.right
-        low, length = along.min(), np.ptp(along)
-        fore = along > low + 0.6 * length
-        left_end, breadth = across[fore].min(), np.ptp(across[fore])
-        odds = _front_slope(along, across, left_end, breadth, low + 0.5 * length) / SHAPE_SLOPE
-        network = log(max(p_left, 1e-3) / max(1 - p_left, 1e-3))
-        odds += float(np.clip(network, -NETWORK_LOG_ODDS_LIMIT, NETWORK_LOG_ODDS_LIMIT))
-        # Toes up and seen from above, a left foot's big toe is on the right.
-        share = 1 - SECOND_TOE_SHARE if odds > 0 else SECOND_TOE_SHARE
-        near = fore & (np.abs(across - left_end - share * breadth) < 0.06 * breadth)
-        toe_along = along[near].max() if near.any() else along.max()
-        toe = toe_along * axis.toes + (left_end + share * breadth) * axis.right
-        rear = (along > low + 0.04 * length) & (along < low + 0.16 * length)
-        middle = (across[rear].min() + across[rear].max()) / 2 if rear.any() else across[np.argmin(along)]
-        heel = low * axis.toes + middle * axis.right
-        axis = Axis((toe - heel) / np.linalg.norm(toe - heel))
+def _bare_sheet(labels, scale):
+    """Function from (M, 2) px of the photo to bool (M,): the mask has sheet there."""
+
+    def bare(points):
+        places = np.rint(to_resized(np.nan_to_num(points, nan=-1e6), scale)).astype(int)
+        limits = np.array([labels.shape[1], labels.shape[0]])
+        within = np.all((places >= 0) & (places < limits), axis=1)
+        places = np.clip(places, 0, limits - 1)
+        return within & (labels[places[:, 1], places[:, 0]] == SHEET)
+
+    return bare
+
+
+def _decide_side(fits, p_left):
+    """Side and its confidence from how well either side's outline fits and from the network's probability."""
+    odds = (fits["right"].cost - fits["left"].cost) / COST_PER_LOG_ODDS
+    network = log(max(p_left, 1e-3) / max(1 - p_left, 1e-3))
+    odds += float(np.clip(network, -NETWORK_LOG_ODDS_LIMIT, NETWORK_LOG_ODDS_LIMIT))
     p = 1 / (1 + exp(-float(np.clip(odds, -30, 30))))
-    return ("left" if p >= 0.5 else "right"), max(p, 1 - p), axis
+    return ("left" if p >= 0.5 else "right"), max(p, 1 - p)
 
 
-def _front_slope(along, across, left_end, breadth, behind):
-    """Slope of the line of the toes' tips, forward per mm to the right; 0 where it cannot be told."""
-    shares = np.linspace(0.12, 0.88, 9)
-    tips = []
-    for share in shares:
-        near = (along > behind) & (np.abs(across - left_end - share * breadth) < 0.06 * breadth)
-        tips.append(along[near].max() if near.any() else np.nan)
-    tips = np.array(tips)
-    known = np.isfinite(tips)
-    if known.sum() < 5:
-        return 0.0
-    return float(np.polyfit(shares[known] * breadth, tips[known], 1)[0])
+def _extents(outline, kinds, fit, camera):
+    """(rear, front, left, right) in mm along and across the fit's axis, and whether the heel is hidden.
 
+    Each is measured on the outline itself where that is seen, and is the fitted mean outline's where it is not.
+    """
+    middle = float(fit.middle_mm @ fit.toes), float(fit.middle_mm @ fit.right)
+    plan = camera.backproject(outline, PLAN_HEIGHT_MM)
+    along = (plan @ fit.toes - middle[0]) / fit.length_mm + 0.5
+    distance = distances_mm(fit, outline, camera)
+    trusted = ((kinds == SEEN) | (kinds == OFF_SHEET)) & (np.abs(distance) < NEAR_FIT_MM)
+    medial_right = fit.side == "left"
 
-def _heel_hidden(outline, plan, axis, labels, scale, camera, corners):
-    """Whether the leg lies over the heel's end: background instead of sheet behind most of the rear outline."""
-    along = plan @ axis.toes
-    rear = along < along.min() + 0.12 * np.ptp(along)
-    if not rear.any():
-        return False
-    centre = plan.mean(axis=0)
-    classes = _beside(outline[rear], labels, scale, camera, corners, centre)
-    known = classes >= 0
-    return bool(known.sum() >= 0.3 * rear.sum() and (classes[known] == BACKGROUND).mean() > 0.6)
+    def extent(where, direction, part, fitted):
+        return _extent(outline[where], camera, direction, part) if where.any() else fitted
+
+    across = plan @ fit.right - middle[1]
+    # The heel's cap, not its sides, which show beside the leg; beside the sheet it may be the leg that is seen.
+    cap = trusted & (along < 0.10) & (np.abs(across) < 0.2 * fit.width_mm)
+    at_heel = cap & ((kinds == SEEN) | (np.abs(distance) < NEAR_FIT_MM / 2))
+    hidden = not at_heel.any()
+    rear = -extent(at_heel, -fit.toes, HEEL, -(middle[0] - fit.length_mm / 2))
+    front = extent(trusted & (along > 0.85), fit.toes, TOES, middle[0] + fit.length_mm / 2)
+    fore = trusted & (along > FOREFOOT_SHARE) & (along < 0.9)
+    right = extent(fore & (across > 0.3 * fit.width_mm), fit.right, MEDIAL if medial_right else LATERAL,
+                   middle[1] + fit.width_mm / 2)
+    left = -extent(fore & (across < -0.3 * fit.width_mm), -fit.right, LATERAL if medial_right else MEDIAL,
+                   -(middle[1] - fit.width_mm / 2))
+    return rear, front, left, right, hidden
 
 
 def _extent(outline, camera, direction, part):
@@ -326,38 +292,25 @@ def _slant(pixel, direction, camera, part):
     return float(np.hypot(1.0, tangent))
 
 
-def _end_points(plan, axis, rear, front, camera):
-    """Heel and toe ends of the length in photo pixels: on the axis, at the heights of heel and toes."""
-    along, across = plan @ axis.toes, plan @ axis.right
-    share = (along - along.min()) / np.ptp(along)
-    rear_across = across[share < 0.16]
-    # The axis was made to go through the second toe's tip: its place across is that of the heel's middle.
-    middle = (rear_across.min() + rear_across.max()) / 2
-    ends = [place * axis.toes + middle * axis.right for place in (rear, front)]
-    heights = (HEEL.height_mm, TOES.height_mm)
-    heel, toe = camera.project(np.column_stack([ends, heights]))
-    return heel, toe
-
-
-def _standard_deviations(length, width, rear, front, axis, camera, corners, sigmas_px, hidden):
+def _standard_deviations(length, width, rear, front, fit, camera, corners, sigmas_px, hidden):
     """Standard deviations (length, width) in mm.
 
     Root sum of squares of: the scale, from corners that are off by sigma: two ends of a side of s pixels make
     length * sqrt(2) sigma / s, halved in square by the opposite side; the outline, off by its sigma at either end;
     the heights of heel and toes, off by 8 and 3 mm, seen under the tangents of their lines of sight; and, where the
-    heel is hidden, the spread of length over breadth.
+    heel is hidden, what the fit of the mean outline leaves open.
     """
     corner_sigma, mask_sigma = sigmas_px
     side = float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).mean())
     scale_share = corner_sigma / side
     outline_mm = np.sqrt(2) * mask_sigma / _px_per_mm(camera)
     away = camera.position_mm
-    along_camera = float(away[:2] @ axis.toes)
+    along_camera = float(away[:2] @ fit.toes)
     rear_tangent = (along_camera - rear) / max(float(away[2]), 1.0)
     front_tangent = (along_camera - front) / max(float(away[2]), 1.0)
     heights_mm = np.hypot(8.0 * rear_tangent, 3.0 * front_tangent)
     side_tangent = float(np.hypot(*away[:2])) / max(float(away[2]), 1.0)
     width_sd = float(np.sqrt((scale_share * width) ** 2 + outline_mm**2 + (3.0 * side_tangent) ** 2 + 0.8**2))
     if hidden:
-        return float(np.hypot(LENGTH_PER_WIDTH_SD * width, LENGTH_PER_WIDTH * width_sd)), width_sd
+        return float(np.hypot(fit.length_sd_mm, scale_share * length)), width_sd
     return float(np.sqrt((scale_share * length) ** 2 + outline_mm**2 + heights_mm**2 + 1.0)), width_sd

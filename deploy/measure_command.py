@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -42,14 +44,14 @@ def measure(photos, bundle, sheet, json_path, overlay, masks, page, recursive):
     answers, entries, failed = [], [], 0
     interrupted = False
     try:
-        for result, path in _with_progress(meter, named, sheet):
+        for result, source in _with_progress(meter, named, sheet):
             answer = result.to_json()
-            problem = None if "error" in answer else _write_pictures(result, path, overlay, masks)
+            problem = None if "error" in answer else _write_pictures(result, source, overlay, masks)
             if problem:
                 answer["warnings"].append(problem)
             answers.append(answer)
             if page:
-                entries.append(_entry(result, path, answer))
+                entries.append(_entry(result, source.path, answer))
             if "error" in answer or problem:
                 failed += 1
                 trouble = answer.get("error") or problem
@@ -70,39 +72,53 @@ def make_meter(bundle):
     return Meter(bundle)
 
 
-def find_photos(given, recursive):
-    """[(name, path)] of the photos that paths stand for, in the order given; a folder's in the order of their names.
+@dataclass(frozen=True)
+class Source:
+    """A photo to measure. name: what the answer calls it, its path as given. output: relative path, without suffix,
+    of what is written for it; no two of a batch are the same, and none leads out of a folder."""
 
-    A name is what the answer calls the photo: the path as given, with the place below the folder after it. A file is
-    taken as it is, whether or not it exists: what is wrong with it is said where it is read.
+    name: str
+    path: Path
+    output: Path
+
+
+def find_photos(given, recursive):
+    """Sources that paths stand for, in the order given; a folder's in the order of their names.
+
+    A file is taken as it is, whether or not it exists: what is wrong with it is said where it is read. A photo that
+    is named twice is measured once. Outputs keep the relative path below the folder; photos that differ in their
+    extension alone keep it in the output's name, and those of the same name below several folders the folder, too.
     """
-    photos, seen = [], set()
+    found = {}
     for path in given:
         if path.is_dir():
-            found = sorted(path.rglob("*") if recursive else path.iterdir())
-            files = [file for file in found if file.suffix.lower() in PHOTO_EXTENSIONS and not file.is_dir()]
+            entries = sorted(path.rglob("*") if recursive else path.iterdir())
+            files = [file for file in entries if file.suffix.lower() in PHOTO_EXTENSIONS and not file.is_dir()]
         else:
             files = [path]
         for file in files:
-            name = file.as_posix()
-            if name not in seen:  # a photo named twice is measured once
-                seen.add(name)
-                photos.append((name, file))
-    return photos
+            found.setdefault(file.as_posix(), (file, path if path.is_dir() else file.parent))
+    files = list(found.values())
+    outputs = [file.relative_to(folder).with_suffix("") for file, folder in files]
+    for longer in (lambda file, folder: file.relative_to(folder), lambda file, folder: _without_root(file)):
+        count = Counter(outputs)
+        outputs = [longer(*source) if count[output] > 1 else output
+                   for source, output in zip(files, outputs, strict=True)]
+    return [Source(name, file, output) for (name, (file, _)), output in zip(found.items(), outputs, strict=True)]
 
 
-def output_path(folder, name, suffix):
-    """Where a photo's picture goes: its own relative path under the folder, with another suffix.
+def _without_root(path):
+    return Path(*(part for part in path.parts if part not in ("..", path.anchor)))
 
-    Of an absolute path the root goes, of "..", the dots, so that nothing is written outside the folder.
-    """
-    parts = [part for part in Path(name).parts if part not in ("..", ".", Path(name).anchor)]
-    return Path(folder, *parts).with_suffix(suffix)
+
+def _output_path(folder, output, suffix):
+    return Path(folder, output.parent, output.name + suffix)
 
 
 def _with_progress(meter, named, sheet):
-    """(result, path) of every photo, with a progress bar on standard error when that is a terminal."""
-    pairs = zip(meter.measure_many(named, sheet), (path for _, path in named), strict=True)
+    """(result, Source) of every photo, with a progress bar on standard error when that is a terminal."""
+    results = meter.measure_many([(source.name, source.path) for source in named], sheet)
+    pairs = zip(results, named, strict=True)
     if not sys.stderr.isatty():
         yield from pairs
         return
@@ -119,16 +135,16 @@ def _with_progress(meter, named, sheet):
             progress.update(task, advance=1, rate=f"{speed:.1f} photos/s" if speed else "")
 
 
-def _write_pictures(measurement, path, overlay, masks):
+def _write_pictures(measurement, source, overlay, masks):
     """Write overlay and mask of one photo; returns None or what went wrong, {"code", "message"}."""
     try:
         if overlay:
             from deploy.overlay import write_overlay
             from scenes.images import read_photo
 
-            write_overlay(output_path(overlay, measurement.photo, ".jpg"), read_photo(path).rgb, measurement)
+            write_overlay(_output_path(overlay, source.output, ".jpg"), read_photo(source.path).rgb, measurement)
         if masks:
-            _write_mask(output_path(masks, measurement.photo, ".png"), measurement)
+            _write_mask(_output_path(masks, source.output, ".png"), measurement)
     except OSError as error:
         return {"code": "output_not_written", "message": f"{error.strerror or error}: {error.filename}"}
     return None

@@ -53,6 +53,7 @@ SECOND_SHEET_SHARE = 0.2  # sheet pixels in one piece outside the quadrilateral,
 SECOND_SHEET_MARGIN = 1.08  # the quadrilateral is grown by this first: a mask spills over
 SMALL_SIDE_PX = 200.0  # mean side of the sheet in photo pixels: 1 px is more than a millimetre
 SURE_FORMAT = 0.8
+STEEP_DEG = 40.0  # tilt beyond which a foot's height hides its own outline
 
 # Standard deviations behind the uncertainties, set on rendered scenes.
 CORNER_SIGMA_SHARE = {True: 0.0010, False: 0.006}  # of the photo's diagonal; sharpened or as the network gave it
@@ -462,6 +463,9 @@ def _warnings(rgb, mask, scale, decision, corners, feet, format_free):
         warnings.append(Caution("too_dark", f"the sheet is dark (grey level {level:.0f} of 255): give it more light"))
     elif sharpness < BLUR_VARIANCE:
         warnings.append(Caution("blurred", f"the photo is blurred (sharpness {sharpness:.1f}): hold still and focus"))
+    if feet and decision.camera.tilt_deg > STEEP_DEG:
+        warnings.append(Caution("steep_view", f"the camera is tilted by {decision.camera.tilt_deg:.0f} degrees: "
+                                              "measures from the side are uncertain; photograph from above"))
     if not feet:
         warnings.append(Caution("foot_not_found", "no foot found on the sheet"))
     if any(foot.touches_border for foot in feet):

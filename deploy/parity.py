@@ -44,7 +44,7 @@ LIMITS = {"fp32": Limits(largest=1e-4, mean=1e-5, relative=1e-4, corner_px=0.02,
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison. `value` passes when it is at most `limit`, or at least where `at_least`; text values when equal."""
+    """One comparison. `value` passes at `limit` or below, with `at_least` at it or above; text when it is the same."""
 
     model: str
     runtime: str
@@ -113,8 +113,8 @@ def verify(bundle, precision=None):
         _check_golden(bundle, model, inputs, outputs)
         for name in (precision,) if precision else bundle.precisions(model):
             if name not in LIMITS:
-                raise BundleError(bundle.folder / MANIFEST, f"{model} in {name} has no limits to be held to; there are "
-                                                            f"some for {', '.join(LIMITS)}: verify these with --precision")
+                raise BundleError(bundle.folder / MANIFEST, f"{model} in {name} has no limits to be held to, "
+                                                            f"{', '.join(LIMITS)} have: verify one with --precision")
             runtime = OpenVinoRuntime(bundle.model_path(model, name), precision_hint=PARITY_HINT)
             told = _contract_report(bundle, model, name, runtime)
             report += told

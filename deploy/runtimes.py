@@ -30,7 +30,8 @@ class OpenVinoRuntime:
 
     `precision_hint` ("f32", "bf16", "f16") is what it computes in; without it OpenVINO takes the fastest the CPU has,
     which is bf16 on some. `threads` bounds its threads. `input_shape` is (1,H,W,3), `input_name`, `output_name` and
-    `output_shape` are those of the file, `contract` is what it says of itself, {key: text}. Raises BundleError when OpenVINO cannot read it.
+    `output_shape` are those of the file, `contract` is what it says of itself, {key: text}. Raises BundleError when
+    OpenVINO cannot read it.
     """
 
     def __init__(self, xml_path, precision_hint=None, threads=None):
@@ -46,7 +47,8 @@ class OpenVinoRuntime:
             self._compiled = core.compile_model(network, "CPU", config)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
-            raise BundleError(xml_path, f"OpenVINO cannot load it ({reason}): copy or export the bundle again")
+            rule = f"OpenVINO cannot load it ({reason}): copy or export the bundle again"
+            raise BundleError(xml_path, rule) from error
         self.contract = _contract(network)
         self._request = self._compiled.create_infer_request()
         source, target = self._compiled.inputs[0], self._compiled.outputs[0]
@@ -56,7 +58,7 @@ class OpenVinoRuntime:
         self.output_shape = _static_shape(target)
 
     def __call__(self, images):
-        """Outputs float32, first axis N, of images uint8 (N,H,W,3) RGB. Raises ValueError for another shape or dtype."""
+        """Outputs float32, first axis N, of images uint8 (N,H,W,3) RGB. Raises ValueError for other images."""
         check_images(images, self.input_shape[1:])
         outputs = []
         for image in images:
@@ -67,7 +69,7 @@ class OpenVinoRuntime:
 
 
 class OnnxRuntime:
-    """An ONNX file in ONNX Runtime on the CPU. `layout` of its float32 input is "NCHW" or "NHWC"; `spec` an InputSpec."""
+    """An ONNX file in ONNX Runtime on the CPU. `layout` of its input is "NCHW" or "NHWC"; `spec` its InputSpec."""
 
     def __init__(self, onnx_path, spec, layout, threads=None):
         import onnxruntime

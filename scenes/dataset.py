@@ -214,6 +214,8 @@ def check_dataset(folder):
     if faults:
         return faults
     faults = _structure_faults(document)
+    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
+        return faults  # every file would be one too many
     images = [image for image in _entries(document, "images") if not _entry_faults("images", 0, image)]
     annotations = [a for a in _entries(document, "annotations") if not _entry_faults("annotations", 0, a)]
     faults += _category_faults(document) + _duplicate_faults(images, annotations)

@@ -57,7 +57,8 @@ def segmentation() -> None:
 @click.option("--fit", type=click.Choice(["letterbox", "stretch", "turn"]), default="letterbox",
               help="How a photo of another shape becomes the input.")
 @click.option("--pools", type=PoolsType(), default="1,2,3,6", help="Bins a side of the pyramid's levels.")
-@click.option("--cut", default="block6a_expand_activation", help="Encoder layer under the pyramid; block5c_add is lighter.")
+@click.option("--cut", default="block6a_expand_activation",
+              help="Encoder layer under the pyramid; block5c_add is lighter.")
 @click.option("--pool-channels", type=int, default=0, help="Channels of a level; 0: feature channels / levels.")
 @click.option("--head-channels", type=int, default=512, help="Channels of the convolution over the pyramid.")
 @click.option("--skip", type=click.Choice(["0", "4", "8"]), default="0",
@@ -99,7 +100,8 @@ def train(data: Path, out: Path, resume: bool, validation: Path | None, threads:
 @click.argument("data", type=FOLDER)
 @click.option("--split", type=click.Choice(["train", "validation", "test", "all"]),
               help="Which samples; else test, else validation, else all, whichever is there first.")
-@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the result here.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path),
+              help="Also write the result here.")
 @click.option("--threads", type=int, default=0, help="CPU threads; 0: all cores.  [default: 0]")
 def evaluate(run: Path, data: Path, split: str | None, json_file: Path | None, threads: int) -> None:
     """Print how good the network of the run folder RUN is on the dataset folder DATA, as JSON."""
@@ -154,3 +156,33 @@ def _prepare_tensorflow(threads: int) -> int:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     return threads
+
+
+@segmentation.command("train-side", context_settings={"show_default": True})
+@click.argument("data", type=FOLDER)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Run folder.")
+@click.option("--validation", type=FOLDER, help="Dataset to validate with; else DATA's split, else its last tenth.")
+@click.option("--resume", is_flag=True, help="Go on with the run in --out, from its last finished epoch.")
+@click.option("--epochs", type=int, default=30, help="Passes over the training feet.")
+@click.option("--batch", type=int, default=32, help="Feet a step.")
+@click.option("--lr", "learning_rate", type=float, default=3e-3, help="Base learning rate of the poly schedule.")
+@click.option("--seed", type=int, default=0, help="Of initial weights, order and augmentation.")
+@click.option("--threads", type=int, default=0, help="CPU threads; 0: all cores.")
+def train_side(data: Path, out: Path, validation: Path | None, resume: bool, threads: int, **options) -> None:
+    """Train the small network that tells a left foot from a right one, on the feet of the dataset folder DATA."""
+    threads = _prepare_tensorflow(threads)
+    from segmentation.config import ConfigError
+    from segmentation.loader import DataError
+    from segmentation.side import SideConfig
+    from segmentation.side import train_side as run_training
+    from segmentation.train import TrainingError
+
+    try:
+        run_training(data, out, SideConfig(**options), resume, validation, threads)
+    except (ConfigError, DataError, TrainingError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except ValueError as error:
+        raise click.ClickException(str(error).splitlines()[0]) from error
+    except KeyboardInterrupt:
+        raise click.ClickException(f"stopped; the same command with --resume goes on with {out}") from None
+    click.echo(f"run folder: {out}")

@@ -41,7 +41,7 @@ def build_networks(config: TrainConfig, initial_weights: bool = True) -> Network
 
 
 def weights_file(path: Path) -> Path:
-    """A weights file itself, or the best (else the last) weights of a run folder. Raises ConfigError if there are none."""
+    """A weights file itself, or the best (else the last) weights of a run folder. Raises ConfigError without any."""
     candidates = [path / BEST_WEIGHTS, path / LAST_WEIGHTS] if path.is_dir() else [path]
     for candidate in candidates:
         if candidate.is_file():

@@ -31,7 +31,11 @@ from segmentation.schedules import poly
 LOG_INTERVAL_S = 60.0
 
 # Where validation samples come from, see `loader.split_samples`.
-WHERE = {"split": "those that the dataset marks", "folder": "of the validation folder", "tail": "the dataset's last tenth"}
+WHERE = {
+    "split": "those that the dataset marks",
+    "folder": "of the validation folder",
+    "tail": "the dataset's last tenth",
+}
 
 OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
@@ -45,7 +49,7 @@ class TrainingError(Exception):
 
 
 class Trainer:
-    """The network with all that training changes: weights, running statistics, optimizer, weight average, dropout seeds.
+    """The network and all that training changes: weights, running statistics, optimizer, average, dropout seeds.
 
     Args:
         networks: what is trained, in place.
@@ -61,12 +65,17 @@ class Trainer:
         self.loss = loss_named(config.loss)
         self.optimizer = OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate)
         self.optimizer.build(self.model.trainable_variables)
-        self.average = [tf.Variable(variable.value, trainable=False) for variable in self.model.trainable_variables]
+        # Running statistics are averaged with the weights they belong to: those of the moment do not fit averaged
+        # weights. The whole-number states of dropout's generators are left out.
+        self.averaged = [variable for variable in self.model.variables if "float" in str(variable.dtype)]
+        self.average = [tf.Variable(variable.value, trainable=False) for variable in self.averaged]
         images = tf.TensorSpec((None, config.height, config.width, 3), tf.uint8)
         masks = tf.TensorSpec((None, config.height, config.width), tf.uint8)
-        # XLA was 7 times slower than TensorFlow's own kernels on CPUs.
-        self._graph_step = tf.function(self._step, input_signature=(images, masks), jit_compile=False)
-        self._graph_validate = tf.function(self._validate, input_signature=(images, masks), jit_compile=False)
+        # XLA was 7 times slower than TensorFlow's own kernels on CPUs. AutoGraph has nothing to convert here, and reads
+        # the source file anew: one edited after it was imported gives it another function's text.
+        options = {"input_signature": (images, masks), "jit_compile": False, "autograph": False}
+        self._graph_step = tf.function(self._step, **options)
+        self._graph_validate = tf.function(self._validate, **options)
 
     @property
     def learning_rate(self) -> float:
@@ -97,8 +106,8 @@ class Trainer:
 
     @contextmanager
     def averaged_weights(self):
-        """Within it the model has the averaged weights; running statistics of BatchNorm stay as they are."""
-        variables = self.model.trainable_variables
+        """Within it the model has the averaged weights and running statistics of BatchNorm."""
+        variables = self.averaged
         trained = [variable.numpy() for variable in variables]
         for variable, average in zip(variables, self.average, strict=True):
             variable.assign(average)
@@ -143,14 +152,14 @@ class Trainer:
             total = main + self.config.auxiliary_weight * auxiliary
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(total, variables), variables)
-        self._update_average(variables)
+        self._update_average()
         return tf.stack([total, main, auxiliary])
 
-    def _update_average(self, variables) -> None:
+    def _update_average(self) -> None:
         """An average over few steps at first, so that random weights are soon forgotten."""
         steps = tf.cast(self.optimizer.iterations.value, tf.float32)
         decay = tf.minimum(self.config.average_decay, (1.0 + steps) / (10.0 + steps))
-        for average, variable in zip(self.average, variables, strict=True):
+        for average, variable in zip(self.average, self.averaged, strict=True):
             average.assign_add((1.0 - decay) * (variable.value - average))
 
     def _validate(self, images, masks):

@@ -3,6 +3,7 @@
 import configparser
 import importlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +97,16 @@ def test_every_extra_that_a_message_names_exists():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     assert set(foliopie.EXTRA_OF.values()) <= set(config["options.extras_require"])
+
+
+def test_the_readme_lists_every_code_that_an_answer_can_have():
+    sources = "\n".join(
+        (ROOT / path).read_text() for path in ("deploy/meter.py", "deploy/bundle.py", "deploy/measure_command.py",
+                                               "scenes/images.py")
+    )
+    tables = (ROOT / "README.md").read_text().split("Errors, a closed list:")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `([a-z_]+)` \|", tables, re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    used = re.findall(r'(?:Caution|SheetError|PhotoError)\(\s*"(\w+)"|"code": "(\w+)"', sources)
+    assert {one or other for one, other in used} <= set(listed)
+    assert [code for code in listed if f'"{code}"' not in sources] == []

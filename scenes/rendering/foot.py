@@ -427,7 +427,7 @@ def loop_subdivision(faces, rounds):
 
 
 def _read_arrays(path):
-    """All arrays of an .npz file by name. Raises FileNotFoundError, or ValueError when it is no such archive."""
+    """All arrays of an .npz file by name; FileNotFoundError, or ValueError when it is no such archive."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
@@ -630,13 +630,21 @@ def _toe_cones(shape):
     return toes
 
 
-# Shank: height, position along y, radius. Narrowest above the ankle, thickest at the calf, then on past the
-# knee.
+# Shank: height, position along y, radius. Narrowest above the ankle, thickest at the calf, on past the knee.
 SHANK = (
-    (0.27, 0.215, 0.108), (0.38, 0.210, 0.116), (0.50, 0.204, 0.128), (0.65, 0.196, 0.148), (0.80, 0.187,
-    0.172), (0.95, 0.179, 0.195), (1.10, 0.173, 0.211), (1.25, 0.171, 0.217), (1.40, 0.176, 0.211), (1.60,
-    0.187, 0.200), (1.80, 0.196, 0.197), (4.00, 0.220, 0.215),
-)  # fmt: skip
+    (0.27, 0.215, 0.108),
+    (0.38, 0.210, 0.116),
+    (0.50, 0.204, 0.128),
+    (0.65, 0.196, 0.148),
+    (0.80, 0.187, 0.172),
+    (0.95, 0.179, 0.195),
+    (1.10, 0.173, 0.211),
+    (1.25, 0.171, 0.217),
+    (1.40, 0.176, 0.211),
+    (1.60, 0.187, 0.200),
+    (1.80, 0.196, 0.197),
+    (4.00, 0.220, 0.215),
+)
 
 
 def _body_cones(shape):

@@ -12,6 +12,7 @@ from scenes import sheet
 from scenes.camera import Camera
 
 TOP_SHARE = 0.87  # of the photos; the rest is taken near the floor, from the left or the right of the foot
+NEAREST_CORNER_MM = 60.0  # from the camera's plane to the sheet's nearest corner
 LEG_TOP_MM = 430.0  # above this the leg must have left the photo: the mesh ends there
 
 
@@ -136,11 +137,19 @@ def sample_camera(rng, size, toes_deg, paper):
     return look_at(away * distance + offset, offset, up, focal, width, height), view
 
 
+def _in_front(camera, paper):
+    """Whether the whole sheet lies before the camera: one that is nearer than the sheet is long may see past a corner."""
+    corners = np.column_stack([sheet.corners_mm(paper), np.zeros(4)])
+    return (corners @ camera.rotation[2] + camera.translation_mm[2]).min() > NEAREST_CORNER_MM
+
+
 def sample_layout(rng, size):
     """A whole `Layout` for photos of ``size`` (width, height) pixels."""
     paper = sheet.A4 if rng.random() < 0.65 else sheet.LETTER
     feet = sample_feet(rng, paper)
     toes_deg = feet[0].turn_deg if feet else float(rng.choice([0, 90, 180, 270]))
     camera, view = sample_camera(rng, size, toes_deg, paper)
+    while not _in_front(camera, paper):
+        camera, view = sample_camera(rng, size, toes_deg, paper)
     curl = np.where(rng.random(4) < 0.3, rng.gamma(2.0, 4.0, 4), 0.0) * (rng.random() < 0.7)
     return Layout(paper, feet, camera, view, int(rng.integers(0, 5)), tuple(map(float, np.minimum(curl, 30.0))))

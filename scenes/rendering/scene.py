@@ -29,6 +29,7 @@ CORNER_INSET_MM = 1.5  # visibility is asked this far inside the corner, so that
 MIN_SHEET_SHARE = 0.03  # of the photo: sheet and feet together
 MIN_FOOT_SHARE = 0.15  # of sheet and feet together
 MAX_DRAWS = 12
+TOE_CAP_FROM = 0.66  # of the foot's length, where the toes begin
 LEG_BEND_FROM_MM = 95.0  # the shank leans from here on: above the foot's 80 mm
 
 # Skin tones from light to deep (sRGB), spread along the Fitzpatrick types I to VI; only the range matters.
@@ -194,12 +195,21 @@ def _skin_colours(rng, vertices, tone):
     return _linear(np.clip(colour, 5, 252))
 
 
+def _toe_cap(name, leg, vertices, colour):
+    """What a sock spans between the toes: the convex hull of the forefoot, (N, 3) mm of the sock's vertices."""
+    y, z = leg.vertices_mm[:, 1], leg.vertices_mm[:, 2]
+    foot = z < FOOT_HEIGHT_MM
+    start = y[foot].min() + TOE_CAP_FROM * np.ptp(y[foot])
+    hull = trimesh.convex.convex_hull(vertices[foot & (y > start)])
+    return _mesh(name, hull.vertices, hull.faces, _paint(colour))
+
+
 def leg_meshes(rng, index, leg, place, vertices, clothes):
-    """Meshes of one leg: foot (skin or sock) and, where there is one, the trouser leg. Names say which is which."""
+    """Meshes of one leg: foot (skin or sock, then with its cap over the toes) and trouser leg. Names say which is which."""
     skin_part = vertices
     if place.sock:
         low = np.clip((260 - leg.vertices_mm[:, 2:]) / 40, 0, 1)
-        smooth = _smoothing(vertices, leg.faces, int(rng.integers(30, 90)))
+        smooth = _smoothing(vertices, leg.faces, 40)
         smooth = smooth + _normals(smooth, leg.faces) * rng.uniform(1, 2.5)
         skin_part = vertices * (1 - low) + smooth * low
         skin_part[:, 2] = np.maximum(skin_part[:, 2], SHEET_LIFT_MM)
@@ -212,6 +222,8 @@ def leg_meshes(rng, index, leg, place, vertices, clothes):
     colours = np.clip(colours, 0.003, 0.95)
     material = _two_sided({"type": "mesh_attribute", "name": "vertex_color"})
     meshes = [_mesh(f"foot{index}", skin_part, leg.faces, material, colours=colours)]
+    if place.sock:
+        meshes.append(_toe_cap(f"cap{index}", leg, skin_part, clothes["sock"]))
     if place.trouser_from_mm is not None:
         start = place.trouser_from_mm
         high = leg.vertices_mm[:, 2] > start
@@ -415,7 +427,10 @@ def touches_sheet(vertices, paper):
 
 
 def _worth_learning(mask, visibility, feet):
-    """Whether a photographer would keep it: sheet and foot large enough to be seen, two corners in the photo at least."""
+    """Whether a photographer would keep it: sheet and feet large enough to be seen, two corners in the photo at least.
+
+    ``feet``: how many stand on the sheet, seen or not.
+    """
     standing = mask != labels.BACKGROUND
     foot = mask >= labels.LEFT_FOOT
     foot_seen = foot.sum() > MIN_FOOT_SHARE * standing.sum() or not feet
@@ -423,7 +438,7 @@ def _worth_learning(mask, visibility, feet):
 
 
 def _build(rng, size, library, textures):
-    """Mitsuba's scene with its layout and truth: (scene, camera, mask, record)."""
+    """Mitsuba's scene with its truth: (scene, camera, mask, record, whether it is worth learning from)."""
     layout: Layout = sample_layout(rng, size)
     camera, paper = layout.camera, layout.sheet_format
     published, corners, long_side, turn = published_frame(camera, paper)
@@ -435,7 +450,8 @@ def _build(rng, size, library, textures):
         for mesh in leg_meshes(rng, index, leg, place, vertices, clothes):
             parts[mesh.id()] = mesh
         if touches_sheet(vertices, paper):
-            classes[f"foot{index}"] = labels.LEFT_FOOT if place.side == "left" else labels.RIGHT_FOOT
+            side = labels.LEFT_FOOT if place.side == "left" else labels.RIGHT_FOOT
+            classes |= {f"foot{index}": side, f"cap{index}": side}
             feet.append(_foot_truth(leg, spin, shift, turn, camera))
     # Loaded one after another: in parallel the order of the lamps, and with it the noise, was a matter of luck.
     scene = mi.load_dict(parts | clutter(rng, layout) | lamps(rng, layout), parallel=False)
@@ -449,7 +465,7 @@ def _build(rng, size, library, textures):
               "visibility": visibility.tolist(),
               "attributes": {"sheet": {"format": paper.name, "long_side": long_side}, "feet": seen, "view": layout.view,
                              "camera": published.to_json()}}
-    return scene, camera, mask, record
+    return scene, camera, mask, record, _worth_learning(mask, visibility, len(feet))
 
 
 def render_scene(rng, size, library=None, textures=()):
@@ -459,8 +475,8 @@ def render_scene(rng, size, library=None, textures=()):
     hardly anything of sheet or foot is to be seen are drawn again, up to `MAX_DRAWS` times.
     """
     for _ in range(MAX_DRAWS):
-        scene, camera, mask, record = _build(rng, size, library, textures)
-        if _worth_learning(mask, np.array(record["visibility"]), record["attributes"]["feet"]):
+        scene, camera, mask, record, worth = _build(rng, size, library, textures)
+        if worth:
             break
     integrator = mi.load_dict({"type": "path", "max_depth": MAX_DEPTH})
     sensor = _sensor(camera, SAMPLES_PER_PIXEL, True)

@@ -2,13 +2,13 @@
 
 Reads top-down: encoder, pyramid of average poolings, 3x3 convolution over features and pyramid, classifier, bilinear
 upsampling to the input size; an auxiliary classifier on the middle of the encoder for training. `skip` adds a light
-decoder that is not part of PSPNet. Only Keras layers, only static sizes, so that every converter can read it.
+decoder that is not part of PSPNet. Only Keras, only static sizes, so that every converter can read it.
 """
 
 from dataclasses import dataclass
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from scenes.labels import NAMES
 from segmentation.config import ConfigError, TrainConfig, check_size
@@ -128,6 +128,25 @@ def classifier(x, size: tuple[int, int], name: str):
     return resize(x, size, f"{name}_resize")
 
 
+@keras.saving.register_keras_serializable(package="foliopie")
+class BilinearResize(layers.Layer):
+    """Bilinear with the half-pixel rule, to a static (height, width).
+
+    Not keras.layers.Resizing: it belongs to preprocessing, its `training` is True by default, and in a model that is
+    called without `training` that default reaches the BatchNorm layers behind it.
+    """
+
+    def __init__(self, height: int, width: int, **kwargs):
+        super().__init__(**kwargs)
+        self.height, self.width = height, width
+
+    def call(self, inputs):
+        return ops.image.resize(inputs, (self.height, self.width), interpolation="bilinear")
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "height": self.height, "width": self.width}
+
+
 def resize(x, size: tuple[int, int], name: str):
-    """Bilinear with the half-pixel rule, to a static (height, width)."""
-    return layers.Resizing(*size, interpolation="bilinear", name=name)(x)
+    """(N, h, w, C) -> (N, *size, C), see `BilinearResize`."""
+    return BilinearResize(*size, name=name)(x)

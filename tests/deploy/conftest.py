@@ -1,5 +1,7 @@
 """A bundle of two tiny networks whose answers can be followed by hand: it is made in a second, without a framework."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import onnx
 import pytest
@@ -120,7 +122,8 @@ def build_bundle(tmp_path):
             golden[model] = inputs, OnnxRuntime(right.path, specs[model], right.layout, threads=1)(inputs)
             sent = (shipped or {}).get(model, made[model])(tmp_path / f"{name}-{model}-shipped.onnx")
             described = describe(model, specs[model], right)
-            paths = onnx_to_ir(sent, (ir_spec or specs)[model], folder, model, precisions, contract_of(model, described))
+            inside = (ir_spec or specs)[model]
+            paths = onnx_to_ir(sent, inside, folder, model, precisions, contract_of(model, described))
             described["variants"] = {
                 precision: {part: file_record(folder, path.with_suffix(f".{part}").name) for part in ("xml", "bin")}
                 for precision, path in paths.items()
@@ -145,3 +148,12 @@ def bundle_folder(build_bundle):
 @pytest.fixture
 def bundle(bundle_folder):
     return Bundle.load(bundle_folder)
+
+
+@pytest.fixture
+def tiny():
+    """The parts that the bundle is made of, for tests that make another one of them."""
+    return SimpleNamespace(
+        colours=COLOURS, keypoints=tiny_keypoints, segmentation=tiny_segmentation, inputs=tiny_inputs,
+        keypoints_spec=KEYPOINTS_SPEC, segmentation_spec=SEGMENTATION_SPEC, write_onnx=write_onnx,
+    )  # fmt: skip

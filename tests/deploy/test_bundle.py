@@ -151,7 +151,19 @@ def test_golden_data_come_back(tmp_path):
     assert (read["keypoints"][0] == images).all() and (read["keypoints"][1] == heatmaps).all()
     assert (read["segmentation"][0] == images[::-1]).all()
     # half of 1/65535, and the rounding of float32
+    assert read["segmentation"][1].dtype == np.float32
     assert np.abs(read["segmentation"][1] - probabilities).max() < 0.5 / 65535 + 1e-7
+
+
+@pytest.mark.parametrize("span", [0.0, 1e-3])
+def test_golden_probabilities_that_hardly_differ_keep_their_differences(tmp_path, span):
+    """An untrained network's are all near a quarter, and its parity is a share of their range."""
+    probabilities = (0.25 + span * np.random.default_rng(0).random((1, 5, 6, 4))).astype(np.float32)
+    golden = {"keypoints": (np.zeros((1, 4, 4, 3), np.uint8), np.zeros((1, 4, 1, 1), np.float32)),
+              "segmentation": (np.zeros((1, 5, 6, 3), np.uint8), probabilities)}
+    write_golden(tmp_path / "golden.npz", golden)
+    read = read_golden(tmp_path / "golden.npz")["segmentation"][1]
+    assert np.abs(read - probabilities).max() <= span * 0.5 / 65535 + 6e-8
 
 
 class Trap:

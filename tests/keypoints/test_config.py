@@ -16,8 +16,8 @@ def test_unknown_settings_are_refused():
 
 
 @pytest.mark.parametrize("setting", [
-    {"height": 100}, {"width": 0}, {"model": "vgg"}, {"fit": "crop"}, {"schedule": "flat"}, {"batch": 0}, {"epochs": -1},
-    {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"warmup": 1.0}, {"peak_weight": -1.0},
+    {"height": 100}, {"width": 0}, {"model": "vgg"}, {"fit": "crop"}, {"schedule": "flat"}, {"batch": 0},
+    {"epochs": -1}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"warmup": 1.0}, {"peak_weight": -1.0},
     {"weights": "a.params", "pretrained": True}])
 def test_values_out_of_range_are_named(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):

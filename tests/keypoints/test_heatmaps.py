@@ -48,7 +48,8 @@ def test_decode_is_the_inverse_of_encode_also_at_the_borders(sigma, size):
     rng = np.random.default_rng(0)
     height, width = size
     points = to_input(rng.uniform(-2.5, [width + 1.5, height + 1.5], (200, 2)), STRIDE)
-    on_borders = to_input([[0, 0], [-0.5, 7.3], [width - 1, height - 0.6], [width - 0.5, -0.5], [3.5, height - 1]], STRIDE)
+    on_borders = to_input(
+        [[0, 0], [-0.5, 7.3], [width - 1, height - 0.6], [width - 0.5, -0.5], [3.5, height - 1]], STRIDE)
     points = np.concatenate([points, on_borders])
     found, scores = decode(encode(points, np.ones(len(points), bool), size, STRIDE, sigma), STRIDE)
     np.testing.assert_allclose(found, points, atol=0.05)

@@ -14,7 +14,7 @@ from keypoints.config import TrainConfig  # noqa: E402
 from keypoints.evaluate import evaluate  # noqa: E402
 from keypoints.loader import Batch, normalise  # noqa: E402
 from keypoints.models import simple_pose  # noqa: E402
-from keypoints.train import Learner, learning_rate, load_network, predict, train  # noqa: E402
+from keypoints.train import Learner, learning_rate, load_network, predict, prepare_run, train  # noqa: E402
 
 TINY = TrainConfig(height=64, width=64, batch=2, epochs=2, learning_rate=1e-3, seed=1)
 
@@ -29,6 +29,7 @@ def test_learning_rate_warms_up_and_falls():
     assert steps == pytest.approx([1.0, 0.1, 0.01])
 
 
+@pytest.mark.slow
 def test_overfitting_one_sample_lowers_its_loss():
     rng = np.random.default_rng(0)
     config = replace(TINY, batch=1)
@@ -131,3 +132,20 @@ def test_replacing_leaves_the_old_file_when_writing_fails(tmp_path):
         beside.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_only_a_run_with_a_finished_epoch_is_protected(tmp_path):
+    out = tmp_path / "run"
+    prepare_run(out, TINY, {}, resume=False)
+    other = replace(TINY, batch=4)
+    prepare_run(out, other, {}, resume=False)
+    assert runs.read_config(out)[0] == other
+    (out / runs.RESUME).write_bytes(b"")
+    with pytest.raises(runs.RunError, match="batch was 4, is 2"):
+        prepare_run(out, TINY, {}, resume=True)
+    with pytest.raises(runs.RunError, match="other data"):
+        prepare_run(out, other, {"training": 1}, resume=True)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "holiday.jpg").write_bytes(b"")
+    with pytest.raises(runs.RunError, match="not empty"):
+        prepare_run(tmp_path / "photos", TINY, {}, resume=False)

@@ -1,5 +1,7 @@
 import json
+import os
 from math import cos, exp, hypot, log, pi, radians, sin, tan
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from scenes.camera import (
     decide_sheet,
     focal_from_exif,
 )
+from scenes.images import read_photo
 from scenes.sheet import A4, LETTER, corners_mm, homography, order_corners, transform
 
 SIZE = (1500, 2000)  # diagonal 2500
@@ -293,3 +296,22 @@ def test_homography_and_camera_agree_on_the_paper():
     direct = homography(corners, corners_mm(A4, long_side))
     inside = corners.mean(axis=0, keepdims=True)
     assert np.allclose(transform(direct, inside), decision.camera.backproject(inside), atol=0.1)
+
+
+@pytest.mark.real_photos
+def test_formats_of_real_photos_are_recognised_from_annotated_corners():
+    if "FOLIOPIE_PHOTOS" not in os.environ:
+        pytest.skip("FOLIOPIE_PHOTOS names no folder of photos")
+    folder = Path(os.environ["FOLIOPIE_PHOTOS"])
+    document = json.loads((folder / "annotations.json").read_text())
+    names = {image["id"]: image["file_name"] for image in document["images"]}
+    right = []
+    for annotation in document["annotations"]:
+        sheet = annotation["attributes"]["sheet"].lower()
+        corners = np.array(annotation["keypoints"], dtype=float).reshape(4, 3)[:, :2]
+        if sheet in ("a4", "letter") and not (corners == -1).all(axis=1).any():
+            photo = read_photo(folder / names[annotation["image_id"]])
+            size = (photo.rgb.shape[1], photo.rgb.shape[0])
+            right.append(decide_sheet(corners, size, photo.focal_px).format.name == sheet)
+    assert len(right) >= 20
+    assert np.mean(right) >= 0.95

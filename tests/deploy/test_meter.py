@@ -1,0 +1,223 @@
+"""The whole path with networks that answer from drawn truth: geometry, states, warnings, errors."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from deploy.meter import (Failure, Measurement, Meter, Networks, SheetError, choose_quad, convex_iou, enclosing_quad,
+                          second_sheet_share)
+from keypoints.heatmaps import encode
+from scenes.camera import Camera
+from scenes.images import InputSpec, Photo, input_to_photo, mask_to_photo
+from scenes.labels import LEFT_FOOT, RIGHT_FOOT, SHEET
+from scenes.sheet import A4, corners_mm, order_corners, transform
+
+KEYPOINTS_SPEC = InputSpec(256, 192, "letterbox")
+SEGMENTATION_SPEC = InputSpec(240, 240, "letterbox")
+STRIDE = 4
+WIDTH, HEIGHT, FOCAL = 720, 960, 760.0
+COLOURS = np.array([[95, 80, 70], [222, 224, 228], [176, 128, 104], [176, 128, 104]], np.float32)
+
+
+def camera_above(tilt_deg=14.0, distance_mm=560.0, shift_mm=(0.0, 0.0)):
+    tilt = np.radians(tilt_deg)
+    position = distance_mm * np.array([0.0, -np.sin(tilt), np.cos(tilt)]) + np.array([*shift_mm, 0.0])
+    forward = np.array([*shift_mm, 0.0]) - position
+    forward /= np.linalg.norm(forward)
+    right = np.array([1.0, 0.0, 0.0])
+    rotation = np.stack([right, np.cross(forward, right), forward])
+    return Camera(FOCAL, None, rotation, -rotation @ position, WIDTH, HEIGHT)
+
+
+def draw_scene(camera, foot="left", seed=0):
+    """(rgb, class ids, corners (4, 2) px in published order) of a sheet with a foot or without one."""
+    from deploy.outline import OUTLINE
+
+    labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    corners = camera.project(np.column_stack([corners_mm(A4), np.zeros(4)]))
+    cv2.fillPoly(labels, [np.rint(corners * 16).astype(np.int32)], SHEET, shift=4)
+    if foot:
+        sign = 1 if foot == "left" else -1
+        points = np.column_stack([sign * OUTLINE[:, 1] * 95, (OUTLINE[:, 0] - 0.5) * 242, OUTLINE[:, 2]])
+        outline = np.rint(camera.project(points) * 16).astype(np.int32)
+        cv2.fillPoly(labels, [outline], LEFT_FOOT if foot == "left" else RIGHT_FOOT, shift=4)
+    rng = np.random.default_rng(seed)
+    rgb = cv2.GaussianBlur(COLOURS[labels], (0, 0), 0.6) + rng.normal(0, 4, (HEIGHT, WIDTH, 1))
+    return np.clip(rgb, 0, 255).astype(np.uint8), labels, corners[order_corners(corners)]
+
+
+def networks_of(labels, corners, peak=1.0, error_px=0.0, blind=False):
+    """Networks that answer from the truth of one photo, whatever they are shown."""
+    size = labels.shape[1], labels.shape[0]
+    points = transform(np.linalg.inv(input_to_photo(size, KEYPOINTS_SPEC)), corners + error_px)
+    heatmaps = peak * encode(points, np.ones(4, bool), (64, 48), STRIDE, 2.0)[None]
+    matrix = np.linalg.inv(input_to_photo(size, SEGMENTATION_SPEC))
+    side = (SEGMENTATION_SPEC.width, SEGMENTATION_SPEC.height)
+    small = np.stack([cv2.warpPerspective((labels == k).astype(np.float32), matrix, side, flags=cv2.INTER_LINEAR)
+                      for k in range(4)], axis=-1)
+    small[..., 0] += 1 - small.sum(axis=-1)
+    if blind:
+        small[...] = (1, 0, 0, 0)
+    return Networks(lambda image: heatmaps, KEYPOINTS_SPEC, STRIDE, lambda image: small[None], SEGMENTATION_SPEC)
+
+
+def measured(foot="left", camera=None, sheet="auto", focal=FOCAL, **options):
+    camera = camera or camera_above()
+    rgb, labels, corners = draw_scene(camera, foot)
+    meter = Meter(networks=networks_of(labels, corners, **options))
+    return meter.measure(Photo(rgb, focal), sheet, "one.jpg"), corners, labels
+
+
+def points_of(measurement):
+    return np.array([[corner.x, corner.y] for corner in measurement.corners])
+
+
+def codes(measurement):
+    return {warning.code for warning in measurement.warnings}
+
+
+def test_a_photo_is_measured():
+    measurement, corners, labels = measured(error_px=5.0)
+    assert np.abs(points_of(measurement) - corners).max() < 1.0
+    assert measurement.sheet.format.name == "a4" and measurement.sheet.long_side == "vertical"
+    assert measurement.sheet.camera.height_mm == pytest.approx(560 * np.cos(np.radians(14)), rel=0.02)
+    foot, = measurement.feet
+    assert foot.side == "left"
+    assert foot.length_mm == pytest.approx(241, abs=6)
+    assert foot.width_mm == pytest.approx(95, abs=5)
+    assert [corner.state for corner in measurement.corners] == ["visible"] * 4
+    assert [corner.found_by for corner in measurement.corners] == ["edges"] * 4
+    assert (measurement.mask == labels).mean() > 0.97
+
+
+def test_json_has_the_names_of_the_design_and_is_strict():
+    document = json.loads(json.dumps(measured()[0].to_json(), allow_nan=False))
+    assert {"photo", "width", "height", "sheet", "corners", "camera", "feet", "warnings", "milliseconds"} == set(document)
+    assert (document["photo"], document["width"], document["height"]) == ("one.jpg", WIDTH, HEIGHT)
+    assert set(document["sheet"]) == {"format", "long_side", "confidence"}
+    assert {"x", "y", "visible", "confidence"} <= set(document["corners"][0]) and len(document["corners"]) == 4
+    assert set(document["camera"]) == {"focal_px", "focal_from", "height_mm", "tilt_deg", "sheet_to_image", "rotation",
+                                       "translation_mm"}
+    assert {"side", "length_mm", "width_mm", "uncertainty_mm", "heel", "toe", "touches_border"} <= set(document["feet"][0])
+    assert set(document["feet"][0]["uncertainty_mm"]) == {"length", "width"}
+    assert set(document["milliseconds"]) == {"read", "networks", "geometry"}
+
+
+def test_a_sheet_without_a_foot_is_an_answer():
+    measurement, _, _ = measured(foot=None)
+    assert measurement.feet == ()
+    assert codes(measurement) == {"foot_not_found"}
+
+
+def test_the_format_can_be_said():
+    assert measured(sheet="letter")[0].sheet.format.name == "letter"
+    with pytest.raises(ValueError, match="a5"):
+        measured(sheet="a5")
+
+
+def test_weak_corners_fall_back_on_the_mask():
+    measurement, corners, _ = measured(peak=0.02)
+    assert np.abs(points_of(measurement) - corners).max() < 2.0
+    wrong, corners, _ = measured(foot=None, error_px=200.0)
+    assert np.abs(points_of(wrong) - corners).max() < 2.0
+
+
+def test_a_blind_mask_leaves_the_corners():
+    measurement, corners, _ = measured(blind=True)
+    assert np.abs(points_of(measurement) - corners).max() < 1.5
+    assert measurement.feet == ()
+
+
+def test_no_sheet_is_an_error():
+    with pytest.raises(SheetError) as caught:
+        measured(peak=0.0, blind=True)
+    assert caught.value.code == "sheet_not_found"
+
+
+def test_a_covered_corner_and_one_outside():
+    camera = camera_above()
+    rgb, labels, corners = draw_scene(camera, None)
+    centre = tuple(int(v) for v in corners[2])
+    cv2.circle(rgb, centre, 60, (30, 40, 80), cv2.FILLED)
+    cv2.circle(labels, centre, 60, 0, cv2.FILLED)
+    measurement = Meter(networks=networks_of(labels, corners)).measure(Photo(rgb, FOCAL))
+    assert [corner.state for corner in measurement.corners] == ["visible", "visible", "covered", "visible"]
+    assert "corner_covered" in codes(measurement)
+    shifted = camera_above(0.0, 560.0, (-170.0, 0.0))
+    outside, _, _ = measured(None, shifted)
+    assert "corner_outside" in codes(outside)
+    assert sum(corner.state == "outside" for corner in outside.corners) == 2
+
+
+def test_dark_blurred_and_small_are_said():
+    rgb, labels, corners = draw_scene(camera_above(), None)
+    meter = Meter(networks=networks_of(labels, corners))
+    assert "too_dark" in codes(meter.measure(Photo((rgb * 0.12).astype(np.uint8), FOCAL)))
+    assert "blurred" in codes(meter.measure(Photo(cv2.GaussianBlur(rgb, (0, 0), 9), FOCAL)))
+    assert "sheet_small" in codes(measured(None, camera_above(0.0, 1500.0))[0])
+
+
+def test_a_second_sheet_is_said():
+    labels = np.zeros((400, 400), np.uint8)
+    quad = np.array([[50, 50], [180, 50], [180, 250], [50, 250]], float)
+    cv2.fillConvexPoly(labels, quad.astype(np.int32), SHEET)
+    assert second_sheet_share(labels, quad) == 0.0
+    labels[100:300, 250:380] = SHEET
+    assert second_sheet_share(labels, quad) == pytest.approx(1.0, abs=0.01)
+
+
+def test_one_broken_photo_never_stops_the_rest(tmp_path):
+    rgb, labels, corners = draw_scene(camera_above())
+    good = tmp_path / "good.png"
+    Image.fromarray(rgb).save(good)
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"not a photo")
+    results = list(Meter(networks=networks_of(labels, corners)).measure_many([bad, good, tmp_path / "gone.jpg", good]))
+    assert [type(result) for result in results] == [Failure, Measurement, Failure, Measurement]
+    assert results[0].to_json()["error"]["code"] == results[2].to_json()["error"]["code"] == "unreadable_image"
+
+
+def test_what_nobody_expected_is_an_internal_error(tmp_path):
+    rgb, labels, corners = draw_scene(camera_above())
+    path = tmp_path / "one.png"
+    Image.fromarray(rgb).save(path)
+    good = networks_of(labels, corners)
+
+    def broken(image):
+        raise ZeroDivisionError("nothing to divide by")
+
+    networks = Networks(broken, KEYPOINTS_SPEC, STRIDE, good.segmentation, SEGMENTATION_SPEC)
+    failure, = Meter(networks=networks).measure_many([("one", path)])
+    assert failure.code == "internal_error" and "ZeroDivisionError" in failure.message and failure.photo == "one"
+
+
+def test_choosing_a_quad_of_a_cut_off_sheet_is_an_error():
+    mask = np.zeros((300, 300), np.uint8)
+    mask[:, :120] = SHEET
+    with pytest.raises(SheetError) as caught:
+        choose_quad(np.zeros((4, 2)), np.zeros(4), mask, np.ones(2))
+    assert caught.value.code == "sheet_cut_off"
+
+
+def test_enclosing_quad_gives_back_a_cut_corner():
+    # A square of 100 whose lower right corner is cut off by 20: the quadrilateral is the whole square again.
+    hull = np.array([[0, 0], [100, 0], [100, 80], [80, 100], [0, 100]], np.int32)[:, None]
+    quad = enclosing_quad(hull)
+    assert sorted(map(tuple, quad.round(6))) == [(0, 0), (0, 100), (100, 0), (100, 100)]
+
+
+def test_convex_iou_of_halves():
+    square = np.array([[0, 0], [10, 0], [10, 10], [0, 10]], float)
+    assert convex_iou(square, square) == pytest.approx(1.0)
+    assert convex_iou(square, square + [5, 0]) == pytest.approx(1 / 3)
+    assert convex_iou(square, square + [50, 0]) == 0.0
+
+
+def test_mask_geometry_of_the_fake_network_is_right():
+    _, labels, corners = draw_scene(camera_above())
+    networks = networks_of(labels, corners)
+    back = mask_to_photo(networks.segmentation(None)[0].astype(np.float32), (WIDTH, HEIGHT), SEGMENTATION_SPEC)
+    assert (back.argmax(axis=-1) == labels).mean() > 0.97
