@@ -242,7 +242,7 @@ def _inside_signal(rgb, points, offsets):
     maps = points.astype(np.float32)
     colours = cv2.remap(rgb, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     lab = cv2.cvtColor(colours.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float64)
-    in_photo = (points[..., 0] >= 0) & (points[..., 0] <= width - 1) & (points[..., 1] >= 0) & (points[..., 1] <= height - 1)
+    in_photo = np.all((points >= 0) & (points <= [width - 1, height - 1]), axis=-1)
     far = 0.4 * offsets[-1]
     inside = lab[:, offsets > far][in_photo[:, offsets > far]]
     outside = lab[:, offsets < -far][in_photo[:, offsets < -far]]

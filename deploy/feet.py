@@ -8,8 +8,11 @@ straight above sees their outline displaced. Each extreme is therefore taken on 
 a rounded body of radius r shows beyond its true extent, r (1 / cos(theta) - 1), is taken off again, with theta the
 angle between the vertical and the line of sight's part in the plane of that extreme's direction and the vertical.
 
-The model's heights, radii and shares were fitted on `scenes render` masks of legs with real-shaped feet, the training
-split; their starting values are means over 72 such legs of people from children to old (foot length 165 to 274 mm).
+Where the leg hides the heel, as it does in most photos from above, the mean outline of `deploy.outline` stands in for
+what is not seen, and the foot says so.
+
+Heights and radii are means over 72 legs with real-shaped feet of people from children to old (foot length 165 to
+274 mm): the height of the vertex that is rearmost, foremost, innermost or outermost. Radii are rough.
 """
 
 from collections.abc import Callable

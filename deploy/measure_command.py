@@ -18,7 +18,8 @@ PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".
               help="Networks to measure with.  [default: those that ship with foliopie]")
 @click.option("--sheet", type=click.Choice(["auto", "a4", "letter"]), default="auto", show_default=True,
               help="Format of the sheet.")
-@click.option("--json", "json_path", metavar="FILE|-", help="Write the measurements here as JSON; - is standard output.")
+@click.option("--json", "json_path", metavar="FILE|-",
+              help="Write the measurements here as JSON; - is standard output.")
 @click.option("--overlay", type=click.Path(path_type=Path), metavar="DIR",
               help="Write each photo with its measures drawn on it.")
 @click.option("--masks", type=click.Path(path_type=Path), metavar="DIR",

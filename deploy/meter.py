@@ -48,7 +48,7 @@ WEDGE_SHEET_SHARE = 0.5
 # Limits of the warnings.
 DARK_LEVEL = 50.0  # median grey level, 0..255, of the sheet's pixels
 BLUR_SIDE_PX = 600  # mean side of the sheet to which it is shrunk before its sharpness is measured
-BLUR_VARIANCE = 12.0  # of the Laplacian of grey levels there, edges included
+BLUR_VARIANCE = 6.0  # of the Laplacian of grey levels there, edges included; a blur of 0.4 % of the side gives 2 to 4
 SECOND_SHEET_SHARE = 0.2  # sheet pixels in one piece outside the quadrilateral, share of the quadrilateral
 SECOND_SHEET_MARGIN = 1.08  # the quadrilateral is grown by this first: a mask spills over
 SMALL_SIDE_PX = 200.0  # mean side of the sheet in photo pixels: 1 px is more than a millimetre
@@ -421,7 +421,8 @@ def corner_states(mask, scale, decision, corners):
         if not (-0.5 <= x <= camera.width - 0.5 and -0.5 <= y <= camera.height - 0.5):
             states.append("outside")
             continue
-        to_previous, to_next = (side / np.linalg.norm(side) for side in (own[i - 1] - own[i], own[(i + 1) % 4] - own[i]))
+        sides = own[i - 1] - own[i], own[(i + 1) % 4] - own[i]
+        to_previous, to_next = (side / np.linalg.norm(side) for side in sides)
         wedge = own[i] + (steps[:, None, None] * to_previous + steps[None, :, None] * to_next).reshape(-1, 2)
         places = np.rint(to_resized(transform(camera.sheet_to_image, wedge), scale)).astype(int)
         within = np.all((places >= 0) & (places < [mask.shape[1], mask.shape[0]]), axis=1)
@@ -511,7 +512,7 @@ def sheet_light(rgb, mask, quad):
 
 
 def _crop_mask(mask, size, box):
-    """The part of a mask over a photo of `size` (width, height) that lies within a box (x0, y0, x1, y1) of the photo."""
+    """The part of a mask over a photo of `size` (width, height) within a box (x0, y0, x1, y1) of the photo."""
     sx, sy = mask.shape[1] / size[0], mask.shape[0] / size[1]
     x0, y0, x1, y1 = box
     left, top = int(x0 * sx), int(y0 * sy)

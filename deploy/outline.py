@@ -10,7 +10,6 @@ over breadth 2.59 with a standard deviation of 0.18).
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 # Clockwise from above for a left foot, from the tip of the toes over the big toe: share of the length from the heel,
@@ -88,7 +87,8 @@ def fit_outline(points_px, weights, leg_px, camera, bare):
     fits = {}
     for side in ("left", "right"):
         own = sorted((c for c in candidates if c[2] == side), key=lambda c: c[0])[:FINALISTS]
-        best = min((_refine(c[1], side, points, weights, leg_mm, camera, bare, FINE_ROUNDS) for c in own), key=lambda c: c[0])
+        refined = [_refine(c[1], side, points, weights, leg_mm, camera, bare, FINE_ROUNDS) for c in own]
+        best = min(refined, key=lambda c: c[0])
         fits[side] = _as_fit(best)
     return fits
 
@@ -113,7 +113,7 @@ def _start(points, camera, turn):
 
 
 def _template(parameters, side, outline=OUTLINE):
-    """Points (48, 2) mm on the sheet of the mean outline, anticlockwise or clockwise by side."""
+    """Points (48, 2) mm on the sheet of the mean outline; clockwise for a left foot, the other way for a right."""
     length, width, turn = np.exp(parameters[0]), np.exp(parameters[1]), parameters[2]
     toes, right = np.array([-np.sin(turn), np.cos(turn)]), np.array([np.cos(turn), np.sin(turn)])
     across = outline[:, 1] if side == "left" else -outline[:, 1]
@@ -180,13 +180,3 @@ def distances_mm(fit, points_px, camera):
     turn = float(np.arctan2(-fit.toes[0], fit.toes[1]))
     parameters = np.array([np.log(fit.length_mm), np.log(fit.width_mm), turn, *fit.middle_mm])
     return _residuals(parameters, fit.side, np.asarray(points_px, np.float64), camera)
-
-
-def smoothed(region, reach_px):
-    """A region bool (h, w) with gaps up to twice reach_px closed: the mean outline has no gaps between its toes."""
-    if reach_px < 1:
-        return region
-    shape = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach_px + 1, 2 * reach_px + 1))
-    padded = cv2.copyMakeBorder(region.astype(np.uint8), *(4 * [reach_px]), cv2.BORDER_CONSTANT, value=0)
-    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, shape)
-    return closed[reach_px:-reach_px, reach_px:-reach_px] > 0

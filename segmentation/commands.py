@@ -165,7 +165,7 @@ def _prepare_tensorflow(threads: int) -> int:
 @click.option("--resume", is_flag=True, help="Go on with the run in --out, from its last finished epoch.")
 @click.option("--epochs", type=int, default=30, help="Passes over the training feet.")
 @click.option("--batch", type=int, default=32, help="Feet a step.")
-@click.option("--lr", "learning_rate", type=float, default=3e-3, help="Base learning rate of the poly schedule.")
+@click.option("--lr", "learning_rate", type=float, default=2e-3, help="Base learning rate of the poly schedule.")
 @click.option("--seed", type=int, default=0, help="Of initial weights, order and augmentation.")
 @click.option("--threads", type=int, default=0, help="CPU threads; 0: all cores.")
 def train_side(data: Path, out: Path, validation: Path | None, resume: bool, threads: int, **options) -> None:

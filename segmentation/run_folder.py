@@ -39,7 +39,7 @@ class RunFolder:
         if existing.is_file():
             _check_same(self.path, json.loads(existing.read_text()), document)
             if not resume:
-                raise ConfigError(f"{self.path}: holds a run already; go on with it by --resume, or choose another folder")
+                raise ConfigError(f"{self.path}: holds a run already; go on with --resume, or choose another folder")
         elif self.path.is_dir() and any(not file.name.startswith("writing.") for file in self.path.iterdir()):
             raise ConfigError(f"{self.path}: is not empty and holds no run; choose another folder")
         else:

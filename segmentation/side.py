@@ -56,7 +56,7 @@ class SideConfig:
     Fields whose meaning is not their name:
         size_px, span_mm: of the crops, see `scenes.crops.foot_crop`.
         mean, std: per input channel, in 0..255 units: normalised = (x - mean) / std. The mask becomes 0..1.
-        channels: of the convolutions; each but the last halves height and width.
+        channels: of the convolutions; each halves height and width.
         average_decay: of the moving average of the weights that validation and export use.
     """
 
@@ -67,7 +67,7 @@ class SideConfig:
     channels: tuple[int, ...] = (16, 32, 64, 96, 128)
     dropout: float = 0.2
     label_smoothing: float = 0.02
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     poly_power: float = 0.9
     warmup_share: float = 0.05
     average_decay: float = 0.99
@@ -125,18 +125,31 @@ class Foot:
 
 
 def build_side(config: SideConfig) -> keras.Model:
-    """Normalised crops float32 (N, size, size, 4) -> probabilities float32 (N, 2) in the order of `SIDES`."""
+    """Normalised crops float32 (N, size, size, 4) -> probabilities float32 (N, 2) in the order of `SIDES`.
+
+    One small network scores how left a crop looks and how left its mirror image does, and the softmax is of the two: a
+    mirrored crop has the mirrored answer by construction, and what says nothing of the side (light, skin, floor) cannot
+    speak for either. The score keeps where in the crop something is, as the foot is always in the same place.
+    """
     keras.utils.set_random_seed(config.seed)
     image = keras.Input((config.size_px, config.size_px, 4), name="image")
-    x = image
+    score = _score_network(config)
+    mirrored = keras.ops.flip(image, axis=2)
+    scores = keras.layers.Concatenate(name="scores")([score(image), score(mirrored)])
+    return keras.Model(image, keras.layers.Softmax(name="side")(scores), name="side")
+
+
+def _score_network(config: SideConfig) -> keras.Model:
+    """Normalised crops -> float32 (N, 1)."""
+    crop = x = keras.Input((config.size_px, config.size_px, 4), name="crop")
     for number, channels in enumerate(config.channels, start=1):
-        stride = 1 if number == len(config.channels) else 2
-        x = keras.layers.Conv2D(channels, 3, strides=stride, padding="same", use_bias=False, name=f"conv_{number}")(x)
+        x = keras.layers.Conv2D(channels, 3, strides=2, padding="same", use_bias=False, name=f"conv_{number}")(x)
         x = keras.layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name=f"norm_{number}")(x)
         x = keras.layers.ReLU(name=f"relu_{number}")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = keras.layers.Flatten(name="places")(x)
     x = keras.layers.Dropout(config.dropout, seed=config.seed, name="dropout")(x)
-    return keras.Model(image, keras.layers.Dense(len(SIDES), activation="softmax", name="side")(x), name="side")
+    # Without a bias: it would cancel between a crop and its mirror image.
+    return keras.Model(crop, keras.layers.Dense(1, use_bias=False, name="score")(x), name="left_score")
 
 
 def load_side(run: Path) -> tuple[keras.Model, SideConfig]:
@@ -225,10 +238,10 @@ def _toes_down(told: dict, region: np.ndarray, sheet_to_image: np.ndarray) -> bo
 
 def change(
     foot: Foot, config: SideConfig, rng: np.random.Generator, augmentation: SideAugmentation | None = None
-) -> tuple[np.ndarray, int]:
-    """A foot as the network is trained on it: (crop uint8 (size, size, 4), side), another for every state of `rng`.
+) -> np.ndarray:
+    """A foot as the network is trained on it: crop uint8 (size, size, 4), another for every state of `rng`.
 
-    foot: its crop of `SOURCE_PX` and `SOURCE_SPAN_MM`. Every second one is mirrored and has the other side.
+    foot: its crop of `SOURCE_PX` and `SOURCE_SPAN_MM`. Turned, never mirrored: the network looks both ways itself.
     """
     how = augmentation or SideAugmentation()
     crop = np.dstack([foot.crop[..., :3], damage_mask(foot.crop[..., 3], rng, how)])
@@ -236,14 +249,11 @@ def change(
         crop, _draw_geometry(config, rng, how), (config.size_px, config.size_px), flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT, borderValue=(OUTSIDE_GREY,) * 3 + (0,),
     )
-    side = foot.side
-    if rng.random() < 0.5:
-        crop, side = np.ascontiguousarray(crop[:, ::-1]), 1 - side
     spec = InputSpec(config.size_px, config.size_px, "letterbox")
     look = augment(
         np.ascontiguousarray(crop[..., :3]), None, np.tile(UNKNOWN, (4, 1)), np.zeros(4, int), spec, rng, LOOK
     )
-    return np.dstack([look.image, crop[..., 3]]), side
+    return np.dstack([look.image, crop[..., 3]])
 
 
 def damage_mask(mask: np.ndarray, rng: np.random.Generator, how: SideAugmentation) -> np.ndarray:
@@ -424,8 +434,8 @@ def _train_epoch(trainer: SideTrainer, feet: list[Foot], epoch: int, threads: in
     parts = [order[begin : begin + size] for begin in range(0, len(order) - size + 1, size)]
 
     def make(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        changed = [change(feet[i], config, np.random.default_rng([config.seed, epoch, int(i)])) for i in indices]
-        return np.stack([crop for crop, _ in changed]), np.array([side for _, side in changed], np.int32)
+        crops = [change(feet[i], config, np.random.default_rng([config.seed, epoch, int(i)])) for i in indices]
+        return np.stack(crops), np.array([feet[i].side for i in indices], np.int32)
 
     for crops, sides in loader.ahead(make, parts, threads):
         rate = trainer.learning_rate

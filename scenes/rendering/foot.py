@@ -10,6 +10,7 @@ right foot at -x.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -444,7 +445,7 @@ def _array(path, arrays, name, shape):
         raise ValueError(f"{path}: no array {name!r}; a file of legs needs it, with shape {shape}")
     array = arrays[name]
     fits = array.ndim == len(shape) and all(
-        size == wanted if isinstance(wanted, int) else size > 0 for size, wanted in zip(array.shape, shape)
+        size == wanted if isinstance(wanted, int) else size > 0 for size, wanted in zip(array.shape, shape, strict=True)
     )
     if not fits:
         raise ValueError(f"{path}: array {name!r} has shape {array.shape}, wanted {shape}")
@@ -456,7 +457,7 @@ def _array(path, arrays, name, shape):
 def _boundary_loop(path, side, quads):
     """The vertices of the one open boundary in the order in which the faces run along it."""
     start, end = quads.ravel(), np.roll(quads, -1, axis=1).ravel()
-    edges = set(zip(start.tolist(), end.tolist()))
+    edges = set(zip(start.tolist(), end.tolist(), strict=True))
     following = {a: b for a, b in edges if (b, a) not in edges}
     if not following:
         raise ValueError(f"{path}: {side}_quads has no open boundary; the leg must be open at its upper end")
@@ -593,7 +594,7 @@ def _cone_distance(cone, axes):
     start, end, start_radius, end_radius, flat = cone
     squeeze = np.array([1.0, 1.0, 1.0 / flat])
     bone = (np.subtract(end, start) * squeeze).astype(np.float32)
-    x, y, z = ((axis - np.float32(at)) * np.float32(s) for axis, at, s in zip(axes, start, squeeze))
+    x, y, z = ((axis - np.float32(at)) * np.float32(s) for axis, at, s in zip(axes, start, squeeze, strict=True))
     x, y, z = x[:, None, None], y[None, :, None], z[None, None, :]
     along = (x * bone[0] + y * bone[1]) + z * bone[2]
     share = np.clip(along / np.float32(max(bone @ bone, 1e-9)), 0.0, 1.0)
@@ -668,12 +669,12 @@ def _body_cones(shape):
         (medial, ball[0], 0.068, 0.060, 0.95),
         (front, middle, 0.115, 0.098, 0.95),
         *((middle, head, 0.075, 0.052, 0.9) for head in ball[1:4]),
-        *((a, b, 0.045, 0.042, 0.85) for a, b in zip(webs[:-1], webs[1:])),
+        *((a, b, 0.045, 0.042, 0.85) for a, b in pairwise(webs)),
         ((0.092, 0.245, 0.315), (0.088, 0.25, 0.35), 0.040, 0.030, 1.0),
         ((-0.098, 0.195, 0.270), (-0.090, 0.205, 0.33), 0.038, 0.030, 1.0),
     ]
     points = [((0.0, y, z), r * girth) for z, y, r in SHANK]
-    return cones + [(a, b, ra, rb, 1.0) for (a, ra), (b, rb) in zip(points[:-1], points[1:])]
+    return cones + [(a, b, ra, rb, 1.0) for (a, ra), (b, rb) in pairwise(points)]
 
 
 def _nearest_toe(vertices, toes):

@@ -138,7 +138,7 @@ def sample_camera(rng, size, toes_deg, paper):
 
 
 def _in_front(camera, paper):
-    """Whether the whole sheet lies before the camera: one that is nearer than the sheet is long may see past a corner."""
+    """Whether the whole sheet lies before the camera; one that is nearer than the sheet is long may look past it."""
     corners = np.column_stack([sheet.corners_mm(paper), np.zeros(4)])
     return (corners @ camera.rotation[2] + camera.translation_mm[2]).min() > NEAREST_CORNER_MM
 

@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deploy.meter import (Failure, Measurement, Meter, Networks, SheetError, choose_quad, convex_iou, enclosing_quad,
-                          second_sheet_share)
+from deploy.meter import (
+    Failure,
+    Measurement,
+    Meter,
+    Networks,
+    SheetError,
+    choose_quad,
+    convex_iou,
+    enclosing_quad,
+    second_sheet_share,
+)
 from keypoints.heatmaps import encode
 from scenes.camera import Camera
 from scenes.images import InputSpec, Photo, input_to_photo, mask_to_photo
@@ -95,13 +104,15 @@ def test_a_photo_is_measured():
 
 def test_json_has_the_names_of_the_design_and_is_strict():
     document = json.loads(json.dumps(measured()[0].to_json(), allow_nan=False))
-    assert {"photo", "width", "height", "sheet", "corners", "camera", "feet", "warnings", "milliseconds"} == set(document)
+    assert set(document) == {"photo", "width", "height", "sheet", "corners", "camera", "feet", "warnings",
+                             "milliseconds"}
     assert (document["photo"], document["width"], document["height"]) == ("one.jpg", WIDTH, HEIGHT)
     assert set(document["sheet"]) == {"format", "long_side", "confidence"}
     assert {"x", "y", "visible", "confidence"} <= set(document["corners"][0]) and len(document["corners"]) == 4
     assert set(document["camera"]) == {"focal_px", "focal_from", "height_mm", "tilt_deg", "sheet_to_image", "rotation",
                                        "translation_mm"}
-    assert {"side", "length_mm", "width_mm", "uncertainty_mm", "heel", "toe", "touches_border"} <= set(document["feet"][0])
+    assert {"side", "length_mm", "width_mm", "uncertainty_mm", "heel", "toe",
+            "touches_border"} <= set(document["feet"][0])
     assert set(document["feet"][0]["uncertainty_mm"]) == {"length", "width"}
     assert set(document["milliseconds"]) == {"read", "networks", "geometry"}
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deploy.feet import Foot
 from deploy.meter import Caution, Corner, Measurement
 from deploy.overlay import CORNER_COLOURS, draw_measurement, foot_colour, write_overlay
-from deploy.feet import Foot
 from scenes.camera import decide_sheet
 
 CORNERS = np.array([[100.0, 90.0], [310.0, 90.0], [310.0, 387.0], [100.0, 387.0]])
@@ -19,10 +19,10 @@ def example(scale=1.0, feet=True):
     contour = np.array([[170, 150], [240, 150], [240, 350], [170, 350]]) * scale
     foot = Foot("left", 0.9, 240.0, 95.0, 2.0, 1.5, np.array([205.0, 350]) * scale, np.array([205.0, 150]) * scale,
                 np.rint(contour).astype(np.int32), False, False, 1.0)
-    return Measurement(
-        "a.jpg", *size, decide_sheet(corners, size), tuple(Corner(x, y, 0.9, s, "edges") for (x, y), s
-                                                           in zip(corners, states)),
-        (foot,) if feet else (), (Caution("corner_covered", "covered"),), {"read": 1.0}, np.zeros((4, 4), np.uint8))
+    drawn = tuple(Corner(x, y, 0.9, state, "edges") for (x, y), state in zip(corners, states, strict=True))
+    cautions = (Caution("corner_covered", "covered"),)
+    return Measurement("a.jpg", *size, decide_sheet(corners, size), drawn, (foot,) if feet else (), cautions,
+                       {"read": 1.0}, np.zeros((4, 4), np.uint8))
 
 
 @pytest.mark.parametrize("scale", [0.4, 1.0, 6.0])

@@ -14,7 +14,8 @@ ANSWER = {
     "photo": "feet/one.jpg", "width": 300, "height": 400,
     "sheet": {"format": "a4", "long_side": "vertical", "confidence": 0.97},
     "corners": [], "camera": {"height_mm": 612.0, "tilt_deg": 21.3},
-    "feet": [{"side": "left", "length_mm": 251.34, "width_mm": 97.8, "uncertainty_mm": {"length": 1.4, "width": 1.1}}],
+    "feet": [{"side": "left", "length_mm": 251.34, "width_mm": 97.8,
+              "uncertainty_mm": {"length": 1.4, "width": 1.1}}],
     "warnings": [{"code": "corner_covered", "message": "corner 4 is covered"}],
 }
 FAILURE = {"photo": "<script>alert(1)</script>.jpg",

@@ -6,9 +6,10 @@ import pytest
 
 from scenes import labels, sheet
 from scenes.camera import Camera
-from scenes.rendering import scene as scenes_scene
 from scenes.rendering.layout import look_at
-from scenes.rendering.scene import class_mask, corner_visibility, published_frame, render_scene, touches_sheet
+from scenes.rendering.meshes import SHEET_LIFT_MM
+from scenes.rendering.scene import render_scene
+from scenes.rendering.truth import class_mask, corner_visibility, published_frame, touches_sheet
 
 SIZE = (72, 96)
 
@@ -71,7 +72,7 @@ def test_published_frame_keeps_the_picture(turn):
     np.testing.assert_allclose(published.project(model), corners, atol=1e-9)
     assert np.argmin(corners.sum(1)) == 0
     point = np.array([[20.0, 70.0, 35.0]])
-    here = (point - (0, 0, scenes_scene.SHEET_LIFT_MM)) @ spin.T
+    here = (point - (0, 0, SHEET_LIFT_MM)) @ spin.T
     np.testing.assert_allclose(published.project(here), camera.project(point), atol=1e-9)
 
 

@@ -1,0 +1,59 @@
+"""From arrays to Mitsuba: meshes, materials, textures, and colours in the light that it computes with."""
+
+import mitsuba as mi
+import numpy as np
+
+mi.set_variant("scalar_rgb")
+mi.set_log_level(mi.LogLevel.Error)
+
+SHEET_LIFT_MM = 0.4  # paper on a floor; keeps its rays clear of the floor's
+
+
+def linear(srgb):
+    """sRGB 0..255 to linear 0..1 (IEC 61966-2-1)."""
+    value = np.asarray(srgb, np.float32) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def mesh(name, vertices, faces, material, texcoords=None, colours=None):
+    """A Mitsuba mesh from (N, 3) mm, (M, 3) indices, optional (N, 2) texture coordinates and (N, 3) linear colours."""
+    properties = mi.Properties()
+    properties["bsdf"] = mi.load_dict(material)
+    made = mi.Mesh(name, len(vertices), len(faces), has_vertex_normals=texcoords is None,
+                   has_vertex_texcoords=texcoords is not None, props=properties)
+    parameters = mi.traverse(made)
+    parameters["vertex_positions"] = np.ascontiguousarray(vertices, np.float32).ravel()
+    parameters["faces"] = np.ascontiguousarray(faces, np.uint32).ravel()
+    if texcoords is not None:
+        parameters["vertex_texcoords"] = np.ascontiguousarray(texcoords, np.float32).ravel()
+    parameters.update()
+    if colours is not None:
+        made.add_attribute("vertex_color", 3, np.ascontiguousarray(colours, np.float32).ravel())
+    made.set_id(name)
+    return made
+
+
+def two_sided(reflectance, gloss=None):
+    """Diffuse material, under a rough clear coat when ``gloss`` (its roughness) is given."""
+    inner = {"type": "diffuse", "reflectance": reflectance}
+    if gloss is not None:
+        inner = {"type": "roughplastic", "diffuse_reflectance": reflectance, "alpha": float(gloss), "nonlinear": True}
+    return {"type": "twosided", "bsdf": inner}
+
+
+def paint(colour):
+    """Matt material of one sRGB colour."""
+    return two_sided({"type": "rgb", "value": linear(colour).tolist()})
+
+
+def bitmap(pixels, repeat="mirror"):
+    return {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(pixels)), "wrap_mode": repeat, "raw": False}
+
+
+def grid(columns, rows):
+    """Vertices (columns*rows, 2) in 0..1 and faces of a regular grid, anticlockwise seen from above."""
+    u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
+    index = np.arange(columns * rows).reshape(rows, columns)
+    a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
+    quads = np.stack([a, b, c, d], -1).reshape(-1, 4)
+    return np.stack([u.ravel(), v.ravel()], 1), np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
