@@ -38,6 +38,8 @@ MIN_POSITIONS = 12  # positions with sheet beside them below which a piece is wi
 MIN_STEP = 0.3  # a found line's mean step, in units of the difference between inside and outside
 MIN_INLIERS = 0.4  # share of the positions along a piece whose own step lies on the line
 MIN_CONTRAST_LAB = 4.0  # CIELAB difference between inside and outside below which luminance is used instead
+SUPPORT_REACH = 0.012  # share of the diagonal to either side from which `edge_support` takes inside and outside
+SUPPORT_WINDOW_PX = 3  # of the shrunk photo
 MIN_ANGLE_DEG = 25.0  # two sides that meet under a smaller angle give no trustworthy intersection
 
 
@@ -94,6 +96,29 @@ def sharpen_corners(rgb, corners, mask=None, passes=PASSES):
         moved = from_resized(moved, scale)
         quad, found = _believable(start, quad, moved, found, moved_found, SHIFT_LIMIT * diagonal)
     return quad, found
+
+
+def edge_support(rgb, corners):
+    """How much of a quadrilateral's outline lies on steps between an inside and an outside: 0..1.
+
+    rgb: uint8 (H, W, 3). corners: (4, 2) px, clockwise. The mean over the four sides of the step found within
+    SUPPORT_WINDOW_PX of the side, in units of the difference between inside and outside there. What covers the sides
+    lowers it: it compares quadrilaterals on one photo, not photos.
+    """
+    one = PASSES[0]
+    shrunk, scale = _shrunk(rgb, one.long_side)
+    quad = to_resized(corners, scale)
+    reach = max(4.0, np.ceil(SUPPORT_REACH * float(np.hypot(*shrunk.shape[:2]))))
+    offsets = np.arange(-reach, reach + 1)
+    shares = np.linspace(CORNER_GAP, 1 - CORNER_GAP, one.positions)
+    support = []
+    for side in range(4):
+        points, _ = _band((quad[side], quad[(side + 1) % 4]), shares, offsets)
+        signal, in_photo = _inside_signal(shrunk, points, offsets)
+        steps = np.where(in_photo, _steps(signal, one.step_sigma_px), 0.0)
+        nearby = steps[:, np.abs(offsets) <= SUPPORT_WINDOW_PX].max(axis=1)
+        support.append(float(np.clip(nearby, 0, 1).mean()))
+    return float(np.mean(support))
 
 
 def to_resized(points, scale):

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from deploy.bundle import DEFAULT_FOLDER, Bundle
-from deploy.corners import BY_NETWORK, is_convex, sharpen_corners, to_resized
+from deploy.corners import BY_NETWORK, edge_support, from_resized, is_convex, sharpen_corners, to_resized
 from deploy.feet import class_mask, find_feet
 from keypoints.heatmaps import decode_quad
 from scenes.camera import decide_sheet
@@ -36,8 +36,10 @@ WORKING_LONG_SIDE = 1600  # px of the mask: finer than any network's, coarser th
 MIN_MEAN_SCORE = 0.25  # mean of the four heatmap peaks, 1 for a certain corner
 MIN_QUAD_SHARE = 0.004
 MIN_SHEET_SHARE = 0.01  # sheet pixels in the mask below which it sees no sheet
-GOOD_IOU = 0.7  # of the network's quadrilateral with the mask: they agree
-BAD_IOU = 0.5  # below it the mask's own quadrilateral is taken, if that one is good
+GOOD_IOU = 0.7  # of the mask's outline with the quadrilateral around it: it has four corners
+BAD_IOU = 0.5  # of the network's quadrilateral with the mask's outline, below which the network looks elsewhere
+SURE_SUPPORT = 0.8  # share of the sides on edges above which the network's corners need no rival
+SUPPORT_MARGIN = 0.02
 BORDER_SHARE = 0.2  # of the outline of a sheet that lies on the photo's border: it is cut off
 MASK_CONFIDENCE = 0.3  # of a corner that comes from the mask's outline
 
@@ -281,12 +283,11 @@ def _answer(photo, quad, scores, probabilities, formats, segmentation_spec):
     height, width = rgb.shape[:2]
     mask = class_mask(probabilities)
     scale = np.array([mask.shape[1] / width, mask.shape[0] / height])
-    quad, scores, by_mask = choose_quad(quad, scores, mask, scale)
-    sharp, found = sharpen_corners(rgb, quad, mask)
+    chosen, sharp, found = sharpest(rgb, candidate_quads(quad, scores, mask, scale), mask)
     # Moved corners may change which of them is the first.
     order = order_corners(sharp)
-    sharp, scores = sharp[order], scores[order]
-    found = tuple(BY_MASK if by_mask and found[i] == BY_NETWORK else found[i] for i in order)
+    sharp, scores = sharp[order], chosen.scores[order]
+    found = tuple(BY_MASK if chosen.by_mask and found[i] == BY_NETWORK else found[i] for i in order)
     try:
         decision = decide_sheet(sharp, (width, height), photo.focal_px, formats)
     except ValueError as error:
@@ -306,40 +307,70 @@ def _answer(photo, quad, scores, probabilities, formats, segmentation_spec):
     return {"sheet": decision, "corners": corners, "feet": feet, "warnings": warnings, "mask": mask}
 
 
-def choose_quad(quad, scores, mask, scale):
-    """The better of the network's corners and the mask's own outline.
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Four corners that may be the sheet's: corners (4, 2) px of the photo, scores (4,) 0..1, and whether they come
+    from the mask's outline instead of the keypoints network."""
+
+    corners: np.ndarray
+    scores: np.ndarray
+    by_mask: bool
+
+
+def candidate_quads(quad, scores, mask, scale):
+    """Quadrilaterals worth a look, the network's first: one or two Candidates. Raises SheetError for none.
 
     quad: (4, 2) px of the photo, scores (4,). mask: class ids (h, w); scale (2,): mask pixels per photo pixel.
-    Returns (corners (4, 2) px of the photo, scores (4,), whether they come from the mask). Raises SheetError.
     """
-    area = mask.size
     inside = to_resized(quad, scale)
     usable = (
         scores.mean() >= MIN_MEAN_SCORE
         and is_convex(quad)
-        and cv2.contourArea(inside.astype(np.float32)) >= MIN_QUAD_SHARE * area
+        and cv2.contourArea(inside.astype(np.float32)) >= MIN_QUAD_SHARE * mask.size
     )
+    networks = [Candidate(quad, scores, False)] if usable else []
     outline = _sheet_outline(mask)
-    if outline is None or cv2.contourArea(outline) < MIN_SHEET_SHARE * area:
-        if usable:
-            return quad, scores, False
+    if outline is None or cv2.contourArea(outline) < MIN_SHEET_SHARE * mask.size:
+        if networks:
+            return networks
         raise SheetError("sheet_not_found", "no sheet of paper found: lay a white A4 or Letter sheet on a floor of "
                                             "another colour and photograph all of it from above")
-    iou = convex_iou(inside, outline) if usable else 0.0
-    if iou >= GOOD_IOU:
-        return quad, scores, False
     own = enclosing_quad(outline)
-    own_iou = convex_iou(own, outline) if own is not None else 0.0
-    if usable and (iou >= BAD_IOU or own_iou < GOOD_IOU):
-        return quad, scores, False
-    if _share_on_border(outline, mask.shape) > BORDER_SHARE:
-        raise SheetError("sheet_cut_off", "the sheet is cut off by the photo's border and its corners cannot be "
-                                          "told: photograph the whole sheet")
-    if own_iou < GOOD_IOU:
+    is_cut = _share_on_border(outline, mask.shape) > BORDER_SHARE
+    if own is None or is_cut or convex_iou(own, outline) < GOOD_IOU:
+        if networks:
+            return networks
+        if is_cut:
+            raise SheetError("sheet_cut_off", "the sheet is cut off by the photo's border and its corners cannot be "
+                                              "told: photograph the whole sheet")
         raise SheetError("sheet_not_found", "what looks like a sheet has no four corners: photograph the whole sheet "
                                             "from above, on a floor of another colour")
-    own = (own + 0.5) / scale - 0.5
-    return own[order_corners(own)], np.full(4, MASK_CONFIDENCE), True
+    own = from_resized(own[order_corners(own)], scale)
+    masks = [Candidate(own, np.full(4, MASK_CONFIDENCE), True)] if is_convex(own) else []
+    if networks and masks and convex_iou(inside, outline) < BAD_IOU:
+        return masks
+    if not networks + masks:
+        raise SheetError("sheet_not_found", "the sheet's outline is no quadrilateral: photograph it from above")
+    return networks + masks
+
+
+def sharpest(rgb, candidates, mask):
+    """Sharpen candidates and take the one whose sides lie on edges: (Candidate, corners (4, 2), found (4,)).
+
+    The mask's outline has to be better than the network's corners by SUPPORT_MARGIN; it is not tried at all when
+    those lie on edges nearly everywhere.
+    """
+    best = None
+    for candidate in candidates:
+        corners, found = sharpen_corners(rgb, candidate.corners, mask)
+        if len(candidates) == 1:
+            return candidate, corners, found
+        support = edge_support(rgb, corners)
+        if best is None or support > best[0] + SUPPORT_MARGIN:
+            best = support, candidate, corners, found
+        if best[0] >= SURE_SUPPORT:
+            break
+    return best[1:]
 
 
 def _sheet_outline(mask):

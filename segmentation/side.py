@@ -134,7 +134,7 @@ def build_side(config: SideConfig) -> keras.Model:
     keras.utils.set_random_seed(config.seed)
     image = keras.Input((config.size_px, config.size_px, 4), name="image")
     score = _score_network(config)
-    mirrored = keras.ops.flip(image, axis=2)
+    mirrored = image[:, :, ::-1]
     scores = keras.layers.Concatenate(name="scores")([score(image), score(mirrored)])
     return keras.Model(image, keras.layers.Softmax(name="side")(scores), name="side")
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deploy.corners import BY_EDGES, BY_NETWORK, from_resized, is_convex, sharpen_corners, to_resized
+from deploy.corners import BY_EDGES, BY_NETWORK, edge_support, from_resized, is_convex, sharpen_corners, to_resized
 from scenes.labels import RIGHT_FOOT, SHEET
 
 TRUTH = np.array([[210.3, 130.7], [505.2, 155.4], [560.8, 610.1], [150.6, 580.9]])
@@ -99,6 +99,15 @@ def test_no_corner_moves_beyond_the_limit():
     sharp, _ = sharpen_corners(rgb, start, mask)
     assert (np.linalg.norm(sharp - start, axis=1) <= 0.03 * np.hypot(*SIZE) + 1e-6).all()
     assert is_convex(sharp)
+
+
+def test_support_is_highest_on_the_edges():
+    rgb, _ = draw(np.random.default_rng(7), foot=False)
+    true = edge_support(rgb, TRUTH)
+    one_off = TRUTH + np.array([[0, 0], [0, 0], [40.0, 50.0], [0, 0]])
+    assert true > 0.8
+    assert edge_support(rgb, one_off) < true - 0.1
+    assert edge_support(rgb, TRUTH + 35.0) < 0.5
 
 
 def test_half_pixel_rule_and_its_inverse():

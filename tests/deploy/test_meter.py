@@ -13,7 +13,7 @@ from deploy.meter import (
     Meter,
     Networks,
     SheetError,
-    choose_quad,
+    candidate_quads,
     convex_iou,
     enclosing_quad,
     second_sheet_share,
@@ -136,6 +136,17 @@ def test_weak_corners_fall_back_on_the_mask():
     assert np.abs(points_of(wrong) - corners).max() < 2.0
 
 
+def test_a_corner_that_is_far_off_is_found_by_the_mask():
+    camera = camera_above()
+    rgb, labels, corners = draw_scene(camera, None)
+    wrong = corners + np.array([[0.0, 0.0], [0.0, 0.0], [-90.0, -60.0], [0.0, 0.0]])
+    networks = networks_of(labels, corners)
+    misled = networks_of(labels, wrong)
+    meter = Meter(networks=Networks(misled.keypoints, KEYPOINTS_SPEC, STRIDE, networks.segmentation,
+                                    SEGMENTATION_SPEC))
+    assert np.abs(points_of(meter.measure(Photo(rgb, FOCAL))) - corners).max() < 2.0
+
+
 def test_a_blind_mask_leaves_the_corners():
     measurement, corners, _ = measured(blind=True)
     assert np.abs(points_of(measurement) - corners).max() < 1.5
@@ -205,11 +216,11 @@ def test_what_nobody_expected_is_an_internal_error(tmp_path):
     assert failure.code == "internal_error" and "ZeroDivisionError" in failure.message and failure.photo == "one"
 
 
-def test_choosing_a_quad_of_a_cut_off_sheet_is_an_error():
+def test_corners_of_a_cut_off_sheet_is_an_error():
     mask = np.zeros((300, 300), np.uint8)
     mask[:, :120] = SHEET
     with pytest.raises(SheetError) as caught:
-        choose_quad(np.zeros((4, 2)), np.zeros(4), mask, np.ones(2))
+        candidate_quads(np.zeros((4, 2)), np.zeros(4), mask, np.ones(2))
     assert caught.value.code == "sheet_cut_off"
 
 

@@ -25,7 +25,8 @@ def run(data, out, config=CONFIG, **options):
 
 
 def weights(folder):
-    return [variable.numpy() for variable in load_network(folder)[0].weights]
+    """What is trained; the running statistics of BatchNorm move even at a learning rate of nothing."""
+    return [variable.numpy() for variable in load_network(folder)[0].trainable_weights]
 
 
 def test_training_leaves_a_run_that_evaluates_predicts_and_resumes_exactly(make_dataset, tmp_path, monkeypatch):
@@ -98,11 +99,10 @@ def check_larger_size_from_its_weights(data, out, larger):
     run(data, larger, config)
     model, config = load_network(larger)
     assert model.output_shape == (None, 80, 96, 4)
-    trained, started = weights(out), weights(larger)
-    kernels = [i for i, value in enumerate(trained) if value.ndim == 4]
-    for i in kernels:
-        np.testing.assert_allclose(started[i], trained[i], atol=1e-6)
-    with pytest.raises(ConfigError, match="do not fit the network"):
+    for started, trained in zip(weights(larger), weights(out), strict=True):
+        np.testing.assert_allclose(started, trained, atol=1e-6)
+    # Keras also warns of each container of a file that does not fit.
+    with pytest.warns(UserWarning), pytest.raises(ConfigError, match="do not fit the network"):
         run(data, larger.parent / "other", replace(config, head_channels=24))
 
 
