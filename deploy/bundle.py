@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from scenes.crops import foot_crop
 from scenes.images import FITS, InputSpec
 from scenes.labels import NAMES
 
@@ -22,7 +23,10 @@ GOLDEN = "golden/golden.npz"
 DEFAULT_FOLDER = Path(__file__).parent / "bundles" / "default"
 PRECISIONS = ("fp32", "fp16", "int8")
 # What each network answers with; the output's name is the same in ONNX, in the IR and in the manifest.
-OUTPUTS = {"keypoints": "heatmaps", "segmentation": "probabilities"}
+OUTPUTS = {"keypoints": "heatmaps", "segmentation": "probabilities", "side": "probabilities"}
+OPTIONAL = ("side",)  # a bundle may be without
+LABELS = {"segmentation": NAMES, "side": ("left", "right")}  # order of the classes in the output
+CROP_COLOUR, CROP_FIT = "RGB and mask", "foot_crop"  # in a manifest, of the input of "side"
 CORNER_ORDER = "clockwise in the image, beginning at the corner with the smallest x + y"
 
 
@@ -36,6 +40,32 @@ class BundleError(Exception):
         self.file = str(file)
         self.rule = rule
         self.message = str(self)
+
+
+@dataclass(frozen=True)
+class CropSpec:
+    """How a foot becomes the input of the network for its side, as `scenes.crops.foot_crop` cuts it.
+
+    size_px: of the square crop; span_mm: millimetres on the sheet that it shows. mean, std: four each for R, G, B and
+    mask in units of 0..255; the network sees (value - mean) / std.
+    """
+
+    size_px: int
+    span_mm: float
+    mean: tuple
+    std: tuple
+
+    @property
+    def height(self):
+        return self.size_px
+
+    @property
+    def width(self):
+        return self.size_px
+
+    def cut(self, rgb, foot, sheet_to_image):
+        """uint8 (size_px, size_px, 4) of a photo uint8 (H, W, 3) and the foot in it bool (H, W); see `foot_crop`."""
+        return foot_crop(rgb, foot, sheet_to_image, self.size_px, self.span_mm)
 
 
 @dataclass(frozen=True)
@@ -54,6 +84,17 @@ class Bundle:
         for record in file_records(manifest):
             _check_file(folder, record)
         return cls(folder, manifest)
+
+    @property
+    def models(self):
+        """The networks that are there, ("keypoints", "segmentation") or with "side" behind them."""
+        return models_of(self.manifest)
+
+    def crop_spec(self):
+        """How a foot becomes the input of "side": a CropSpec. KeyError in a bundle without it."""
+        described = self.manifest["models"]["side"]["input"]
+        return CropSpec(described["shape"][1], float(described["span_mm"]), tuple(described["mean"]),
+                        tuple(described["std"]))
 
     def input_spec(self, model):
         """How a photo becomes the input of `model` ("keypoints" or "segmentation"): an InputSpec."""
@@ -102,6 +143,11 @@ def read_manifest(folder):
     return manifest
 
 
+def models_of(manifest):
+    """Names of the networks in a manifest, in the order of OUTPUTS."""
+    return tuple(model for model in OUTPUTS if model not in OPTIONAL or model in manifest["models"])
+
+
 def check_manifest(manifest, path):
     """Raises BundleError, with `path` as the file at fault, when `manifest` is not one of schema 1."""
     schema = manifest.get("schema")
@@ -110,14 +156,15 @@ def check_manifest(manifest, path):
     if type(schema) is not int or schema != SCHEMA:
         raise BundleError(path, f"schema is {schema!r}, must be {SCHEMA}: export the bundle anew")
     models = _field(manifest, "models", dict, path)
-    for model in OUTPUTS:
+    for model in models_of(manifest):
         where = f"models.{model}"
         described = _field(models, model, dict, path, "models.")
         _check_variants(described, path, where)
-        _check_input(_field(described, "input", dict, path, f"{where}."), path, f"{where}.input")
+        _check_input(_field(described, "input", dict, path, f"{where}."), model, path, f"{where}.input")
         _check_output(_field(described, "output", dict, path, f"{where}."), model, path, f"{where}.output")
-    labels = _field(models["segmentation"], "labels", list, path, "models.segmentation.")
-    _require(labels == list(NAMES), path, f"models.segmentation.labels is {labels}, must be {list(NAMES)}")
+        if model in LABELS:
+            labels = _field(described, "labels", list, path, f"{where}.")
+            _require(labels == list(LABELS[model]), path, f"{where}.labels is {labels}, must be {list(LABELS[model])}")
     order = _field(models["keypoints"], "corner_order", str, path, "models.keypoints.")
     _require(order == CORNER_ORDER, path, f"models.keypoints.corner_order is {order!r}, must be {CORNER_ORDER!r}")
     _check_record(_field(manifest, "golden", dict, path), path, "golden")
@@ -136,13 +183,14 @@ def contract_of(model, described):
             "std": " ".join(f"{value:g}" for value in source["std"])}
     if model == "keypoints":
         return told | {"corner_order": described["corner_order"], "stride": str(described["output"]["stride"])}
-    return told | {"labels": " ".join(described["labels"])}
+    told["labels"] = " ".join(described["labels"])
+    return told | {"span_mm": f"{source['span_mm']:g}"} if model == "side" else told
 
 
 def file_records(manifest):
     """Every {"file", "sha256"} of a manifest whose schema has been checked, as a list."""
-    records = [variant[part] for model in OUTPUTS for variant in manifest["models"][model]["variants"].values()
-               for part in ("xml", "bin")]
+    records = [variant[part] for model in models_of(manifest)
+               for variant in manifest["models"][model]["variants"].values() for part in ("xml", "bin")]
     records += [manifest[part] for part in ("golden", "card") if part in manifest]
     return records
 
@@ -171,19 +219,24 @@ def write_manifest(folder, manifest):
 
 
 def write_golden(path, golden):
-    """Writes golden data, {model: (inputs uint8 (N,H,W,3), outputs float32)}, as a compressed .npz.
+    """Writes golden data, {model: (inputs uint8 (N,H,W,C), outputs float32)}, as a compressed .npz.
 
-    Heatmaps are kept as float32. Probabilities are many, so they are kept in 65535 steps from their smallest to their
-    largest, off by 8e-6 of that range at most (a float16 near 1 would be off by 2.4e-4, more than fp32 may differ by).
+    Heatmaps and sides are kept as float32. Probabilities of pixels are many, so they are kept in 65535 steps from their
+    smallest to their largest, off by 8e-6 of that range at most (a float16 near 1 would be off by 2.4e-4, more than
+    fp32 may differ by).
     """
     heatmap_inputs, heatmaps = golden["keypoints"]
     mask_inputs, probabilities = golden["segmentation"]
     low, high = np.float32(probabilities.min()), np.float32(probabilities.max())
     steps = np.round((probabilities - low) / max(high - low, np.finfo(np.float32).tiny) * 65535.0)
+    arrays = {"keypoints_image": heatmap_inputs, "keypoints_heatmaps": heatmaps.astype(np.float32),
+              "segmentation_image": mask_inputs, "segmentation_probabilities_u16": steps.astype(np.uint16),
+              "segmentation_range": np.array([low, high])}
+    if "side" in golden:
+        crops, sides = golden["side"]
+        arrays |= {"side_image": crops, "side_probabilities": sides.astype(np.float32)}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(path, keypoints_image=heatmap_inputs, keypoints_heatmaps=heatmaps.astype(np.float32),
-                        segmentation_image=mask_inputs, segmentation_probabilities_u16=steps.astype(np.uint16),
-                        segmentation_range=np.array([low, high]))
+    np.savez_compressed(path, **arrays)
 
 
 def read_golden(path):
@@ -194,8 +247,11 @@ def read_golden(path):
             low, high = arrays["segmentation_range"]
             steps = arrays["segmentation_probabilities_u16"].astype(np.float32)
             probabilities = low + steps / np.float32(65535.0) * (high - low)
-            return {"keypoints": (arrays["keypoints_image"], heatmaps),
-                    "segmentation": (arrays["segmentation_image"], probabilities)}
+            golden = {"keypoints": (arrays["keypoints_image"], heatmaps),
+                      "segmentation": (arrays["segmentation_image"], probabilities)}
+            if "side_image" in arrays:
+                golden["side"] = arrays["side_image"], arrays["side_probabilities"]
+            return golden
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise BundleError(path, f"is not golden data ({error}): export the bundle anew") from error
 
@@ -208,7 +264,7 @@ def model_card(manifest, notes=""):
     lines = ["# Networks that find a sheet of paper and the feet on it", "",
              f"Made {manifest['created']} by `foliopie deploy export`. Every file's sha256 is in `{MANIFEST}`; "
              "`foliopie deploy verify FOLDER` holds the networks against the golden data.", ""]
-    for model in OUTPUTS:
+    for model in models_of(manifest):
         lines += _card_of(model, manifest["models"][model])
     lines += ["## Versions", "", *(f"- {name} {version}" for name, version in manifest["versions"].items()), ""]
     if notes:
@@ -222,7 +278,7 @@ def _card_of(model, described):
     lines = [f"## {model.capitalize()}", "",
              f"- {described['architecture']} for {described['task']}; {files}",
              f"- input `{inputs['name']}`: {inputs['dtype']} {inputs['colour']} {inputs['layout']} {inputs['shape']}, "
-             f"0..255, photo fitted by {inputs['fit']}",
+             f"0..255, " + (_crop_in_words(inputs) if model == "side" else f"photo fitted by {inputs['fit']}"),
              f"- mean {inputs['mean']} and std {inputs['std']} are applied inside",
              f"- output `{outputs['name']}`: {outputs['dtype']} {outputs['shape']}"]
     if model == "keypoints":
@@ -233,6 +289,11 @@ def _card_of(model, described):
         lines += ["", f"### {title}", ""]
         lines += [f"- {key}: {value}" for key, value in flatten(figures)] or ["- not recorded with the run"]
     return lines + [""]
+
+
+def _crop_in_words(inputs):
+    return (f"one foot cut out by `scenes.crops.{inputs['fit']}`: {inputs['span_mm']:g} mm of the sheet's plane seen "
+            "from above, the foot's longest axis upright, toes at either end, never mirrored")
 
 
 def flatten(figures, prefix=""):
@@ -283,24 +344,33 @@ def _check_record(record, path, where):
              f"{where}.sha256 must be 64 hexadecimal digits, is {digest!r:.80}")
 
 
-def _check_input(described, path, where):
-    for key, wanted in (("name", "image"), ("dtype", "uint8"), ("layout", "NHWC"), ("colour", "RGB")):
+def _check_input(described, model, path, where):
+    is_crop = model == "side"
+    colour, fits, channels = (CROP_COLOUR, (CROP_FIT,), 4) if is_crop else ("RGB", FITS, 3)
+    for key, wanted in (("name", "image"), ("dtype", "uint8"), ("layout", "NHWC"), ("colour", colour)):
         _require(described.get(key) == wanted, path, f"{where}.{key} is {described.get(key)!r}, must be {wanted!r}")
-    _require(described.get("fit") in FITS, path, f"{where}.fit is {described.get('fit')!r}, must be one of {FITS}")
+    _require(described.get("fit") in fits, path, f"{where}.fit is {described.get('fit')!r}, must be one of {fits}")
     shape = described.get("shape")
-    _require(_is_shape(shape, 4) and shape[0] == 1 and shape[3] == 3, path,
-             f"{where}.shape is {shape!r}, must be [1, height, width, 3]")
+    _require(_is_shape(shape, 4) and shape[0] == 1 and shape[3] == channels, path,
+             f"{where}.shape is {shape!r}, must be [1, height, width, {channels}]")
     for key in ("mean", "std"):
         values = described.get(key)
-        _require(isinstance(values, list) and len(values) == 3 and all(_is_number(value) for value in values), path,
-                 f"{where}.{key} is {values!r}, must be three numbers")
+        _require(isinstance(values, list) and len(values) == channels and all(_is_number(value) for value in values),
+                 path, f"{where}.{key} is {values!r}, must be {'four' if is_crop else 'three'} numbers")
     _require(min(described["std"]) > 0, path, f"{where}.std is {described['std']}, must be above 0")
+    if is_crop:
+        _require(shape[1] == shape[2], path, f"{where}.shape is {shape!r}, must be a square")
+        span = described.get("span_mm")
+        _require(_is_number(span) and span > 0, path, f"{where}.span_mm is {span!r}, must be millimetres above 0")
 
 
 def _check_output(described, model, path, where):
     for key, wanted in (("name", OUTPUTS[model]), ("dtype", "float32")):
         _require(described.get(key) == wanted, path, f"{where}.{key} is {described.get(key)!r}, must be {wanted!r}")
     shape = described.get("shape")
+    if model == "side":
+        _require(shape == [1, 2], path, f"{where}.shape is {shape!r}, must be [1, 2]")
+        return
     channels = 1 if model == "keypoints" else 3
     _require(_is_shape(shape, 4) and shape[0] == 1 and shape[channels] == 4, path,
              f"{where}.shape is {shape!r}, must have 4 axes with 4 channels at axis {channels}")

@@ -1,4 +1,4 @@
-"""`foliopie deploy`: export two trained networks as a bundle, verify a bundle."""
+"""`foliopie deploy`: export trained networks as a bundle, verify a bundle."""
 import os
 from collections import Counter
 from pathlib import Path
@@ -18,6 +18,9 @@ def deploy():
 @click.option("--keypoints", "keypoints_run", required=True, type=FOLDER, help="Run of `foliopie keypoints train`.")
 @click.option("--segmentation", "segmentation_run", required=True, type=FOLDER,
               help="Run of `foliopie segmentation train`.")
+@click.option("--side", "side_run", type=FOLDER,
+              help="Run of `foliopie segmentation train-side`; without it the pixels' network and the shape of the "
+                   "foot decide the side.")
 @click.option("--out", required=True, type=FOLDER, help="Folder of the bundle to be made.")
 @click.option("--precision", "precisions", multiple=True, type=PRECISION, default=["fp16"], show_default=True,
               help="May be given more than once; the first is the one that is measured with.")
@@ -26,8 +29,8 @@ def deploy():
 @click.option("--notes", type=click.Path(dir_okay=False, exists=True, path_type=Path),
               help="Markdown file that goes into the model card.")
 @click.option("--replace", is_flag=True, help="Replace the bundle that is at --out.")
-def export(keypoints_run, segmentation_run, out, precisions, images, onnx_folder, notes, replace):
-    """Convert two training runs into one bundle and show that it answers as they do.
+def export(keypoints_run, segmentation_run, side_run, out, precisions, images, onnx_folder, notes, replace):
+    """Convert training runs into one bundle and show that it answers as they do.
 
     Nothing is written to --out when it does not.
     """
@@ -40,7 +43,7 @@ def export(keypoints_run, segmentation_run, out, precisions, images, onnx_folder
     try:
         report = export_bundle(keypoints_run, segmentation_run, out, tuple(dict.fromkeys(precisions)), images,
                                onnx_folder, notes.read_text(encoding="utf-8") if notes else "", replace,
-                               lambda line: click.echo(line, err=True))
+                               lambda line: click.echo(line, err=True), side_run)
     except ExportError as error:
         if error.report is not None:
             _print_report(error.report)

@@ -60,15 +60,15 @@ def mxnet_to_onnx(network, height, width, path, output="heatmaps"):
     return _save(graph, path, "NCHW", output)
 
 
-def keras_to_onnx(model, height, width, path, output="probabilities"):
-    """Writes a Keras model, float32 (1,H,W,3) in, as ONNX. Returns an OnnxModel."""
+def keras_to_onnx(model, height, width, path, output="probabilities", channels=3):
+    """Writes a Keras model, float32 (1,H,W,channels) in, as ONNX. Returns an OnnxModel."""
     import tensorflow
     import tf2onnx
 
     def infer(image):
         return model(image, training=False)
 
-    signature = [tensorflow.TensorSpec((1, height, width, 3), tensorflow.float32, name="image")]
+    signature = [tensorflow.TensorSpec((1, height, width, channels), tensorflow.float32, name="image")]
     graph, _ = tf2onnx.convert.from_function(tensorflow.function(infer), input_signature=signature,
                                              opset=KERAS_OPSET)
     return _save(graph, path, "NHWC", output)

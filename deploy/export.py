@@ -1,4 +1,4 @@
-"""From two training runs to a bundle, with parity shown before anything is written into place.
+"""From two or three training runs to a bundle, with parity shown before anything is written into place.
 
 Imports MXNet and TensorFlow: only `foliopie deploy export` needs it.
 """
@@ -16,22 +16,25 @@ from deploy import convert
 from deploy.bundle import (
     CARD,
     CORNER_ORDER,
+    CROP_COLOUR,
+    CROP_FIT,
     GOLDEN,
+    LABELS,
     MANIFEST,
     OUTPUTS,
     SCHEMA,
     Bundle,
+    CropSpec,
     contract_of,
     file_record,
     model_card,
     write_golden,
     write_manifest,
 )
-from deploy.golden import golden_inputs
+from deploy.golden import golden_crops, golden_inputs
 from deploy.parity import PARITY_HINT, Report, compare, verify
 from deploy.runtimes import KerasRuntime, MxnetRuntime, OnnxRuntime, OpenVinoRuntime
 from keypoints.config import STRIDE
-from scenes.labels import NAMES
 
 PACKAGES = ("foliopie", "mxnet", "gluoncv", "tensorflow", "keras", "onnx", "tf2onnx", "openvino", "numpy")
 
@@ -46,7 +49,8 @@ class ExportError(Exception):
 
 @dataclass(frozen=True)
 class Trained:
-    """A network out of its run: native runtime, InputSpec, what it is, and how it becomes an OnnxModel at a path."""
+    """A network out of its run: native runtime, InputSpec (CropSpec of the side), what it is, and how it becomes an
+    OnnxModel at a path."""
 
     model: str
     native: object
@@ -57,12 +61,13 @@ class Trained:
 
 
 def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), images=None, onnx_folder=None,
-                  notes="", replace=False, say=lambda line: None):
+                  notes="", replace=False, say=lambda line: None, side_run=None):
     """Writes a bundle into the folder `out` and returns the parity Report.
 
-    Both runs are converted, and the native framework, ONNX Runtime and OpenVINO (FP32 always, and `precisions`) are
-    held against one another on `deploy.golden` images (of `images` where given). `onnx_folder` keeps the ONNX files.
-    `say` is told of every step. With `replace` a bundle that is at `out` gives way, once the new one is whole.
+    The runs are converted (`side_run` where given: a bundle may be without), and the native framework, ONNX Runtime and
+    OpenVINO (FP32 always, and `precisions`) are held against one another on `deploy.golden` images (of `images` where
+    given). `onnx_folder` keeps the ONNX files. `say` is told of every step. With `replace` a bundle that is at `out`
+    gives way, once the new one is whole.
     Raises ExportError when parity fails (nothing is written then), `out` is taken or a run cannot be loaded, and
     ConversionError.
     """
@@ -73,10 +78,11 @@ def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), im
         made, kept = Path(scratch) / "bundle", Path(onnx_folder or Path(scratch) / "onnx")
         made.mkdir()
         golden, models, report = {}, {}, Report(())
-        for load, run in ((load_keypoints, keypoints_run), (load_segmentation, segmentation_run)):
+        runs = [(load_keypoints, keypoints_run), (load_segmentation, segmentation_run)]
+        for load, run in [*runs, (load_side, side_run)] if side_run is not None else runs:
             say(f"loading {run}")
             trained = load(run)
-            inputs = golden_inputs(trained.spec, images)
+            inputs = (golden_crops if trained.model == "side" else golden_inputs)(trained.spec, images)
             golden[trained.model] = inputs, trained.native(inputs)
             described, compared = _convert(trained, golden[trained.model], precisions, kept, made, say)
             models[trained.model] = described
@@ -126,6 +132,34 @@ def load_segmentation(run):
                    Path(run), to_onnx)
 
 
+def load_side(run):
+    """A run of `foliopie segmentation train-side` as a Trained. Raises ExportError when it cannot be loaded.
+
+    The network of the bundle takes a crop with its toes up or down: it looks both ways and gives the mean.
+    """
+    import keras
+
+    from segmentation.config import ConfigError
+    from segmentation.side import SIDES
+    from segmentation.side import load_side as load_network
+    try:
+        network, config = load_network(run)
+    except (ConfigError, KeyError) as error:
+        raise ExportError(f"{run}: {error}") from error
+    if SIDES != LABELS["side"]:
+        raise ExportError(f"the network answers in the order {SIDES}, a bundle's is {LABELS['side']}")
+    spec = CropSpec(config.size_px, config.span_mm, tuple(config.mean), tuple(config.std))
+    crop = keras.Input((config.size_px, config.size_px, len(config.mean)), name="image")
+    both_ways = keras.layers.Average(name="both_ways")([network(crop), network(crop[:, ::-1, ::-1])])
+    both = keras.Model(crop, both_ways, name="side_both_ways")
+
+    def to_onnx(path):
+        return convert.keras_to_onnx(both, spec.height, spec.width, path, OUTPUTS["side"], len(spec.mean))
+
+    architecture = f"{len(config.channels)} convolutions that score a crop and its mirror image"
+    return Trained("side", KerasRuntime(both, spec), spec, architecture, Path(run), to_onnx)
+
+
 def _convert(trained, golden, precisions, onnx_folder, folder, say):
     """Writes one network's IR files into `folder`. Returns its manifest entry and the Report of ONNX and FP32 IR."""
     model, (inputs, outputs) = trained.model, golden
@@ -156,25 +190,37 @@ def _entry(trained, onnx_model):
     """The manifest's description of a network, as yet without its files."""
     spec = trained.spec
     output = {"name": onnx_model.output, "shape": list(onnx_model.output_shape), "dtype": "float32"}
-    source = {"name": "image", "shape": [1, spec.height, spec.width, 3], "dtype": "uint8", "layout": "NHWC",
-              "colour": "RGB", "fit": spec.fit, "mean": list(spec.mean), "std": list(spec.std)}
+    source = {"name": "image", "shape": [1, spec.height, spec.width, len(spec.mean)], "dtype": "uint8",
+              "layout": "NHWC"}
+    if trained.model == "side":
+        source |= {"colour": CROP_COLOUR, "fit": CROP_FIT, "span_mm": spec.span_mm}
+    else:
+        source |= {"colour": "RGB", "fit": spec.fit}
+    source |= {"mean": list(spec.mean), "std": list(spec.std)}
     if trained.model == "keypoints":
         task = "finding the four corners of a sheet of paper"
         own = {"output": output | {"layout": "NCHW", "stride": STRIDE}, "corner_order": CORNER_ORDER}
-    else:
+    elif trained.model == "segmentation":
         task = "telling sheet, left foot and right foot pixel by pixel"
-        own = {"output": output | {"layout": "NHWC"}, "labels": list(NAMES)}
+        own = {"output": output | {"layout": "NHWC"}, "labels": list(LABELS["segmentation"])}
+    else:
+        task = "telling whether a foot is a left or a right one"
+        own = {"output": output | {"layout": "NC"}, "labels": list(LABELS["side"])}
     return {"task": task, "architecture": trained.architecture, "input": source, **own,
-            "onnx_opset": onnx_model.opset, **_figures(trained.run)}
+            "onnx_opset": onnx_model.opset, **_figures(trained.model, trained.run)}
 
 
-def _figures(run):
+def _figures(model, run):
     """What a run folder records of its data and its figures: {"trained_on": {...}, "accuracy": {...}}."""
     config = json.loads((run / "config.json").read_text())
     history = run / "history.jsonl"
-    epochs = len(history.read_text().splitlines()) if history.exists() else 0
+    epochs = [json.loads(line) for line in history.read_text().splitlines()] if history.exists() else []
     accuracy = {path.stem: json.loads(path.read_text()) for path in sorted(run.glob("evaluation*.json"))}
-    return _without_places({"trained_on": {**config.get("data", {}), "epochs": epochs}, "accuracy": accuracy})
+    if model == "side" and epochs:
+        # The epoch whose weights were kept, as in segmentation.run_folder; the side has no evaluation of its own.
+        best = max(epochs, key=lambda line: line["validation"]["mean_iou"] or 0.0)
+        accuracy["best epoch"] = {"epoch": best["epoch"], **best["validation"]}
+    return _without_places({"trained_on": {**config.get("data", {}), "epochs": len(epochs)}, "accuracy": accuracy})
 
 
 def _without_places(figures):

@@ -51,7 +51,12 @@ MAX_WIDTH_MM = 140.0  # wider than any foot: two feet that touch, to be parted b
 SPLIT_SHARE = 0.25  # of a component that each side must have for it to be parted
 
 COST_PER_LOG_ODDS = 0.5  # difference of the two sides' misfits that makes one natural log unit of odds
-NETWORK_LOG_ODDS_LIMIT = 1.5  # the network's side is not let count for more than this
+# What a word on the side counts at most, in natural log units of odds. The pixels' network often mixes the sides up.
+PIXELS_LOG_ODDS_LIMIT = 1.5
+# The network for the side errs on one foot of thirty or so, ln 30 = 3.4: it is not believed more than that. Beside it
+# the fitted outlines, right on fewer feet, only decide where it is in doubt.
+SIDE_LOG_ODDS_LIMIT = 3.4
+OUTLINE_LOG_ODDS_LIMIT = 1.5
 SEEN, OFF_SHEET, LEG, OTHER_FOOT, BORDER = range(5)  # what a point of an outline is
 BESIDE_MM = 4.0  # this far outside a point is looked at what lies beside it
 OFF_SHEET_WEIGHT = 0.4  # beside the sheet, floor and leg are both background
@@ -97,8 +102,8 @@ def find_feet(
     probabilities: float (h, w, 4), classes as in `scenes.labels`, over the whole photo at any resolution.
     camera: scenes.camera.Camera of the photo. corners: (4, 2) px of the photo, the sheet's. corner_sigma_px,
     mask_sigma_px: standard deviations, in photo pixels, of a corner and of the mask's outline. left_probability:
-    from an outline (N, 2) px of the photo to the probability that it is a left foot; it takes the place of the
-    segmentation network's word on the side.
+    from a foot's filled region, bool (h, w) in pixels of `probabilities`, to the probability that it is a left one; it
+    takes the place of the segmentation network's word on the side.
     """
     scale = np.array([probabilities.shape[1] / camera.width, probabilities.shape[0] / camera.height])
     labels = class_mask(probabilities)
@@ -109,8 +114,11 @@ def find_feet(
         share = _share_on_sheet(region, to_resized(corners, scale))
         if share < MIN_ON_SHEET or not np.isfinite(camera.backproject(outline, FOOT_TOP_MM)).all():
             continue
-        p_left = _network_left(probabilities, region) if left_probability is None else left_probability(outline)
-        foot = _measure(outline, labels, scale, camera, corners, p_left, (corner_sigma_px, mask_sigma_px), share)
+        if left_probability is None:
+            network = _log_odds(_pixels_left(probabilities, region), PIXELS_LOG_ODDS_LIMIT), np.inf
+        else:
+            network = _log_odds(left_probability(region), SIDE_LOG_ODDS_LIMIT), OUTLINE_LOG_ODDS_LIMIT
+        foot = _measure(outline, labels, scale, camera, corners, network, (corner_sigma_px, mask_sigma_px), share)
         if foot is not None:
             feet.append((float(region.sum()), foot))
     return [foot for _, foot in sorted(feet, key=lambda pair: -pair[0])]
@@ -176,20 +184,27 @@ def _share_on_sheet(region, quad):
     return float((region & (inside > 0)).sum() / region.sum())
 
 
-def _network_left(probabilities, region):
+def _pixels_left(probabilities, region):
     left = float(probabilities[..., LEFT_FOOT][region].sum())
     right = float(probabilities[..., RIGHT_FOOT][region].sum())
     return (left + 1e-6) / (left + right + 2e-6)
 
 
-def _measure(outline, labels, scale, camera, corners, p_left, sigmas_px, share):
-    """The Foot of an outline (N, 2) px of the photo, or None; labels (h, w), scale (2,) from photo to mask pixels."""
+def _log_odds(p, limit):
+    """Natural log odds of a probability, within -limit..limit; 0 for one that is no number."""
+    p = float(np.nan_to_num(p, nan=0.5))
+    return float(np.clip(log(max(p, 1e-6) / max(1 - p, 1e-6)), -limit, limit))
+
+
+def _measure(outline, labels, scale, camera, corners, network, sigmas_px, share):
+    """The Foot of an outline (N, 2) px of the photo, or None; labels (h, w), scale (2,) from photo to mask pixels,
+    network as in _decide_side."""
     kinds = _outline_kinds(outline, labels, scale, camera, corners)
     weights = np.select([kinds == SEEN, kinds == OFF_SHEET], [1.0, OFF_SHEET_WEIGHT], 0.0)
     fits = fit_outline(outline, weights, outline[kinds == LEG], camera, _bare_sheet(labels, scale))
     if not fits:
         return None
-    side, confidence = _decide_side(fits, p_left)
+    side, confidence = _decide_side(fits, *network)
     fit = fits[side]
     pixel_mm = 1 / (_px_per_mm(camera) * scale.mean())
     rear, front, left, right, hidden = _extents(outline, kinds, fit, camera)
@@ -241,11 +256,11 @@ def _bare_sheet(labels, scale):
     return bare
 
 
-def _decide_side(fits, p_left):
-    """Side and its confidence from how well either side's outline fits and from the network's probability."""
-    odds = (fits["right"].cost - fits["left"].cost) / COST_PER_LOG_ODDS
-    network = log(max(p_left, 1e-3) / max(1 - p_left, 1e-3))
-    odds += float(np.clip(network, -NETWORK_LOG_ODDS_LIMIT, NETWORK_LOG_ODDS_LIMIT))
+def _decide_side(fits, network_log_odds, outline_limit):
+    """Side and its confidence from a network's log odds of a left foot and from how well either side's outline fits,
+    which counts for `outline_limit` log units at most."""
+    of_outline = (fits["right"].cost - fits["left"].cost) / COST_PER_LOG_ODDS
+    odds = network_log_odds + float(np.clip(of_outline, -outline_limit, outline_limit))
     p = 1 / (1 + exp(-float(np.clip(odds, -30, 30))))
     return ("left" if p >= 0.5 else "right"), max(p, 1 - p)
 

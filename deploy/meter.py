@@ -1,4 +1,4 @@
-"""From a photo to its Measurement: the two networks, the corners, the camera, the feet.
+"""From a photo to its Measurement: the networks, the corners, the camera, the feet.
 
     meter = Meter()
     measurement = meter.measure("photo.jpg")
@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from deploy.bundle import DEFAULT_FOLDER, Bundle
+from deploy.bundle import DEFAULT_FOLDER, Bundle, CropSpec
 from deploy.corners import BY_NETWORK, edge_support, from_resized, is_convex, sharpen_corners, to_resized
 from deploy.feet import class_mask, find_feet
 from keypoints.heatmaps import decode_quad
@@ -61,6 +61,9 @@ STEEP_DEG = 40.0  # tilt beyond which a foot's height hides its own outline
 CORNER_SIGMA_SHARE = {True: 0.0010, False: 0.006}  # of the photo's diagonal; sharpened or as the network gave it
 MASK_SIGMA_NETWORK_PX = 0.35  # of the segmentation network's pixels
 
+# What is cut out around a foot for the network of its side, beside the foot's own box: in long sides of that box.
+SIDE_MARGIN = 1.0
+
 
 class SheetError(Exception):
     """A photo without an answer. code: sheet_not_found or sheet_cut_off; message: one line with the way out."""
@@ -76,10 +79,11 @@ class SheetError(Exception):
 
 @dataclass(frozen=True)
 class Networks:
-    """What the meter asks: two functions from uint8 (1, H, W, 3) RGB, and how a photo becomes their input.
+    """What the meter asks: functions from uint8 (1, H, W, 3) RGB, and how a photo becomes their input.
 
     keypoints answers float (1, 4, h, w) heatmaps of stride `stride`; segmentation answers float (1, H, W, 4)
-    probabilities of the classes of `scenes.labels` at its input's size.
+    probabilities of the classes of `scenes.labels` at its input's size. side may be missing: from a crop of one foot,
+    uint8 (1, size, size, 4) RGB and mask as `side_spec` cuts it, to float (1, 2) probabilities of left and right.
     """
 
     keypoints: Callable[[np.ndarray], np.ndarray]
@@ -87,6 +91,8 @@ class Networks:
     stride: int
     segmentation: Callable[[np.ndarray], np.ndarray]
     segmentation_spec: InputSpec
+    side: Callable[[np.ndarray], np.ndarray] | None = None
+    side_spec: CropSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -201,14 +207,14 @@ def load_networks(folder=DEFAULT_FOLDER, threads=None):
     from deploy.runtimes import OpenVinoRuntime
 
     bundle = Bundle.load(folder)
-    keypoints, segmentation = (OpenVinoRuntime(bundle.model_path(task), threads=threads)
-                               for task in ("keypoints", "segmentation"))
-    return Networks(keypoints, bundle.input_spec("keypoints"), int(bundle.output("keypoints")["stride"]),
-                    segmentation, bundle.input_spec("segmentation"))
+    runtimes = {task: OpenVinoRuntime(bundle.model_path(task), threads=threads) for task in bundle.models}
+    return Networks(runtimes["keypoints"], bundle.input_spec("keypoints"), int(bundle.output("keypoints")["stride"]),
+                    runtimes["segmentation"], bundle.input_spec("segmentation"),
+                    runtimes.get("side"), bundle.crop_spec() if "side" in runtimes else None)
 
 
 class Meter:
-    """Measures photos with one pair of networks.
+    """Measures photos with the networks of one bundle.
 
     bundle_folder: None for the bundle that ships with the package. networks: a Networks instead of a bundle.
     Raises deploy.bundle.BundleError. One photo at a time: a Meter is not safe to share between threads.
@@ -230,7 +236,7 @@ class Meter:
         read = time.perf_counter()
         quad, scores, probabilities = self._ask(photo.rgb)
         asked = time.perf_counter()
-        answer = _answer(photo, quad, scores, probabilities, formats, self.networks.segmentation_spec)
+        answer = _answer(photo, quad, scores, probabilities, formats, self.networks)
         milliseconds = {
             "read": 1e3 * (read - started),
             "networks": 1e3 * (asked - read),
@@ -277,7 +283,7 @@ def sheet_formats(sheet):
     return (sheet,)
 
 
-def _answer(photo, quad, scores, probabilities, formats, segmentation_spec):
+def _answer(photo, quad, scores, probabilities, formats, networks):
     """Fields of the Measurement that come from the networks' words; raises SheetError."""
     rgb = photo.rgb
     height, width = rgb.shape[:2]
@@ -300,11 +306,42 @@ def _answer(photo, quad, scores, probabilities, formats, segmentation_spec):
     )
     diagonal = float(np.hypot(width, height))
     corner_sigma = diagonal * np.mean([CORNER_SIGMA_SHARE[how not in (BY_NETWORK, BY_MASK)] for how in found])
-    mask_sigma = MASK_SIGMA_NETWORK_PX * max(height, width) / max(segmentation_spec.height, segmentation_spec.width)
-    feet = tuple(find_feet(probabilities, decision.camera, sharp, corner_sigma, mask_sigma))
+    spec = networks.segmentation_spec
+    mask_sigma = MASK_SIGMA_NETWORK_PX * max(height, width) / max(spec.height, spec.width)
+    asked = _side_of(networks, rgb, decision.camera.sheet_to_image) if networks.side else None
+    feet = tuple(find_feet(probabilities, decision.camera, sharp, corner_sigma, mask_sigma, asked))
     mask = _with_sides(mask, feet, scale)
     warnings = _warnings(rgb, mask, scale, decision, corners, feet, len(formats) > 1)
     return {"sheet": decision, "corners": corners, "feet": feet, "warnings": warnings, "mask": mask}
+
+
+def _side_of(networks, rgb, sheet_to_image):
+    """What `find_feet` asks for the side of a region bool (h, w) over the photo: the network's probability of left."""
+
+    def left_probability(region):
+        crop = networks.side_spec.cut(*surroundings(rgb, region, sheet_to_image))
+        return float(networks.side(crop[None])[0, 0])
+
+    return left_probability
+
+
+def surroundings(rgb, region, sheet_to_image):
+    """A region of a photo with what is around it, at the region's resolution: a large photo is not touched as a whole.
+
+    rgb: uint8 (H, W, 3). region: bool (h, w), over the whole photo, at least one pixel, h <= H. sheet_to_image: (3, 3),
+    to pixels of the photo. Returns the three for a part of the photo.
+    """
+    scale = np.array([rgb.shape[1] / region.shape[1], rgb.shape[0] / region.shape[0]])
+    left, top, width, height = cv2.boundingRect(region.astype(np.uint8))
+    margin = int(SIDE_MARGIN * max(width, height))
+    low = np.maximum([left - margin, top - margin], 0)
+    high = np.minimum([left + width + margin, top + height + margin], region.shape[::-1])
+    # Pixels of the part to pixels of the photo. A crop is far coarser than the part, and averages it: no need to here.
+    x, y = (low + 0.5) * scale - 0.5
+    part_to_photo = np.array([[scale[0], 0, x], [0, scale[1], y], [0, 0, 1]])
+    part = cv2.warpAffine(rgb, part_to_photo[:2], tuple(int(v) for v in high - low),
+                          flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE)
+    return part, region[low[1] : high[1], low[0] : high[0]], np.linalg.inv(part_to_photo) @ sheet_to_image
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deploy.bundle import MANIFEST, OUTPUTS, BundleError, contract_of
+from deploy.bundle import MANIFEST, BundleError, contract_of
 from deploy.runtimes import OpenVinoRuntime
 from keypoints.heatmaps import decode_quad
 from scenes.labels import NAMES
@@ -16,6 +16,8 @@ PARITY_HINT = "f32"
 # Below this height of the golden peaks the network sees no sheet there (noise), and where the highest points of such
 # maps lie is a toss.
 CORNER_SCORE = 0.2
+# A golden crop whose two probabilities are nearer than this has no side, and which one is named is a toss.
+SIDE_MARGIN = 0.05
 # A class with a smaller share of the golden pixels has too few of them for an IoU to say anything.
 CLASS_SHARE = 0.002
 
@@ -24,9 +26,9 @@ CLASS_SHARE = 0.002
 class Limits:
     """What a runtime may differ by from the native framework.
 
-    largest, mean: absolute differences as shares of the golden output's range (max - min). relative: root of the
-    squared differences over root of the squared golden values. corner_px: in pixels of the network's input. pixels:
-    smallest share of mask pixels that agree. iou: smallest IoU of a class's two masks.
+    largest, mean: absolute differences as shares of the golden output's range (max - min; for the side, of 0..1).
+    relative: root of the squared differences over root of the squared golden values. corner_px: in pixels of the
+    network's input. pixels: smallest share of mask pixels that agree. iou: smallest IoU of a class's two masks.
     """
 
     largest: float
@@ -82,7 +84,7 @@ class Report:
 
 
 def compare(model, golden, outputs, runtime, precision, stride=None):
-    """Report on `outputs` against `golden`, both float32 as `model` ("keypoints", "segmentation") gives them.
+    """Report on `outputs` against `golden`, both float32 as `model` ("keypoints", "segmentation", "side") gives them.
 
     `precision` chooses the limits; `stride` (input pixels a heatmap pixel) is needed for keypoints.
     """
@@ -91,7 +93,8 @@ def compare(model, golden, outputs, runtime, precision, stride=None):
         return Report((Row(model, runtime, precision, "shape", str(outputs.shape), str(golden.shape)),))
     golden, outputs = golden.astype(np.float64), outputs.astype(np.float64)
     difference = np.abs(outputs - golden)
-    span = max(float(golden.max() - golden.min()), np.finfo(np.float32).tiny)
+    # A few pairs of probabilities may by chance be nearly alike: what they may differ by does not depend on it.
+    span = 1.0 if model == "side" else max(float(golden.max() - golden.min()), np.finfo(np.float32).tiny)
     size = max(float(np.linalg.norm(golden)), np.finfo(np.float32).tiny)
     measured = [("largest difference", difference.max() / span, limits.largest, "of range"),
                 ("mean difference", difference.mean() / span, limits.mean, "of range"),
@@ -99,8 +102,10 @@ def compare(model, golden, outputs, runtime, precision, stride=None):
     rows = [Row(model, runtime, precision, check, float(value), limit, unit) for check, value, limit, unit in measured]
     if model == "keypoints":
         rows += _corner_rows(golden, outputs, stride, (model, runtime, precision), limits)
-    else:
+    elif model == "segmentation":
         rows += _mask_rows(golden, outputs, (model, runtime, precision), limits)
+    else:
+        rows += _side_rows(golden, outputs, (model, runtime, precision))
     return Report(tuple(rows))
 
 
@@ -108,7 +113,10 @@ def verify(bundle, precision=None):
     """Report on the IR files of a Bundle, in one precision or in all that are there. Raises BundleError."""
     report = Report(())
     golden = bundle.golden()
-    for model in OUTPUTS:
+    for model in bundle.models:
+        if model not in golden:
+            path = bundle.folder / bundle.manifest["golden"]["file"]
+            raise BundleError(path, f"has no golden data of {model}: export the bundle anew")
         inputs, outputs = golden[model]
         _check_golden(bundle, model, inputs, outputs)
         for name in (precision,) if precision else bundle.precisions(model):
@@ -165,3 +173,11 @@ def _mask_rows(golden, outputs, place, limits):
             iou = (there & told).sum() / (there | told).sum()
             rows.append(Row(*place, f"IoU of {name}", float(iou), limits.iou, at_least=True))
     return rows
+
+
+def _side_rows(golden, outputs, place):
+    told = np.abs(golden[:, 0] - golden[:, 1]) >= SIDE_MARGIN
+    same = (golden.argmax(axis=1) == outputs.argmax(axis=1))[told]
+    # As with corners, that there was no crop to tell is said.
+    return [Row(*place, f"same side of {len(same)} crops", float(same.mean()) if len(same) else 1.0, 1.0,
+                at_least=True)]

@@ -1,7 +1,8 @@
 """Array in, array out: one network in OpenVINO, ONNX Runtime, MXNet or Keras, all called alike.
 
-A runtime is called with a batch of images, uint8 (N,H,W,3) RGB 0..255 already at the network's size, and answers with
-float32 of the network's own output layout. OpenVINO's files normalise inside; for the others it is done here.
+A runtime is called with a batch of images, uint8 (N,H,W,3) RGB 0..255 already at the network's size (for the side,
+crops (N,H,W,4) of RGB and mask), and answers with float32 of the network's own output layout. OpenVINO's files
+normalise inside; for the others it is done here.
 Every framework is imported when its runtime is made, and not before.
 """
 import os
@@ -104,19 +105,19 @@ class MxnetRuntime:
 
 
 class KerasRuntime:
-    """A Keras model, float32 NHWC in, probabilities out. `spec` is its InputSpec."""
+    """A Keras model, float32 NHWC in, probabilities out. `spec` is its InputSpec or CropSpec."""
 
     def __init__(self, model, spec):
         self._model, self._spec = model, spec
 
     def __call__(self, images):
-        """Outputs float32 (N,H,W,4) of images uint8 (N,H,W,3) RGB."""
+        """Outputs float32, first axis N, of images uint8 (N,H,W,C)."""
         return np.asarray(self._model(normalise(images, self._spec), training=False), dtype=np.float32)
 
 
 def normalise(images, spec):
-    """(images - mean) / std as float32 (N,H,W,3), of images uint8 (N,H,W,3) RGB at the size of the InputSpec `spec`."""
-    check_images(images, (spec.height, spec.width, 3))
+    """(images - mean) / std as float32, of images uint8 (N,H,W,C) at the size of the InputSpec or CropSpec `spec`."""
+    check_images(images, (spec.height, spec.width, len(spec.mean)))
     return (images.astype(np.float32) - np.float32(spec.mean)) / np.float32(spec.std)
 
 

@@ -50,6 +50,8 @@ def render(folder, count, seed, workers, split, size, legs, textures):
         render_dataset(folder, count, seed, workers, split, size=size, legs=legs, textures=textures)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise click.ClickException(f"stopped; the same command goes on where {folder} is") from None
 
 
 @scenes.command()

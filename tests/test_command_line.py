@@ -20,7 +20,7 @@ SUBCOMMANDS = [
     ["measure"],
     ["scenes"], ["scenes", "render"], ["scenes", "check"],
     ["keypoints"], ["keypoints", "train"], ["keypoints", "evaluate"],
-    ["segmentation"], ["segmentation", "train"], ["segmentation", "evaluate"],
+    ["segmentation"], ["segmentation", "train"], ["segmentation", "evaluate"], ["segmentation", "train-side"],
     ["deploy"], ["deploy", "export"], ["deploy", "verify"],
 ]  # fmt: skip
 HEAVY = {

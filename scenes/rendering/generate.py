@@ -9,6 +9,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -103,6 +104,12 @@ def _start_worker(*arguments):
     _worker = _Worker(*arguments)
 
 
+def _start_pooled_worker(*arguments):
+    # Ctrl-C reaches every process of the terminal; the parent answers it and ends these.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _start_worker(*arguments)
+
+
 def _render(index):
     return _worker.render(index)
 
@@ -136,13 +143,18 @@ def render_dataset(folder, count, seed, workers=1, split="train", size=(240, 320
     if split not in SPLITS:
         raise ValueError(f"split {split!r}: one of {', '.join(SPLITS)}")
     folder, legs, textures = Path(folder), legs and Path(legs), textures and Path(textures)
-    for part in ("images", "masks", RECORDS):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if textures:
         from scenes.rendering.surfaces import texture_files
     recipe = Recipe(seed, split, tuple(size), _sha256([legs]) if legs else None,
                     _sha256(texture_files(textures)) if textures else None)
     _check_recipe(folder, recipe)
+    for part in ("images", "masks", RECORDS):
+        (folder / part).mkdir(exist_ok=True)
+    beyond = [path.stem for path in (folder / RECORDS).glob("*.json") if int(path.stem) >= count]
+    if beyond:
+        raise ValueError(f"{folder} has {count + len(beyond)} scenes or more already, {count} were asked for: "
+                         "ask for as many at least, or name another folder")
     todo = [k for k in range(count) if not (folder / RECORDS / f"{k:06d}.json").exists()]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn())
@@ -155,7 +167,7 @@ def render_dataset(folder, count, seed, workers=1, split="train", size=(240, 320
         elif todo:
             # Fresh interpreters: Mitsuba's state does not survive a fork.
             context = multiprocessing.get_context("spawn")
-            with context.Pool(workers, _start_worker, arguments) as pool:
+            with context.Pool(workers, _start_pooled_worker, arguments) as pool:
                 _follow(progress, task, pool.imap_unordered(_render, todo))
     records = [json.loads((folder / RECORDS / f"{k:06d}.json").read_text()) for k in range(count)]
     write_annotations(folder, records)

@@ -1,4 +1,4 @@
-"""A bundle of two tiny networks whose answers can be followed by hand: it is made in a second, without a framework."""
+"""A bundle of tiny networks whose answers can be followed by hand: it is made in a second, without a framework."""
 
 from types import SimpleNamespace
 
@@ -10,9 +10,13 @@ from onnx import TensorProto, helper, numpy_helper
 from deploy.bundle import (
     CARD,
     CORNER_ORDER,
+    CROP_COLOUR,
+    CROP_FIT,
     GOLDEN,
+    LABELS,
     SCHEMA,
     Bundle,
+    CropSpec,
     contract_of,
     file_record,
     model_card,
@@ -22,11 +26,11 @@ from deploy.bundle import (
 from deploy.convert import OnnxModel, onnx_to_ir
 from deploy.runtimes import OnnxRuntime
 from scenes.images import InputSpec
-from scenes.labels import NAMES
 
 MEAN, STD = (100.0, 110.0, 120.0), (50.0, 60.0, 70.0)
 KEYPOINTS_SPEC = InputSpec(64, 48, "letterbox", MEAN, STD)
 SEGMENTATION_SPEC = InputSpec(24, 32, "stretch", MEAN, STD)
+SIDE_SPEC = CropSpec(16, 320.0, (*MEAN, 0.0), (*STD, 255.0))
 # How much of red, green and blue each of the four channels takes.
 COLOURS = np.array([[0.3, -0.1, -0.1], [-0.1, 0.3, -0.1], [-0.1, -0.1, 0.3], [0.15, 0.15, -0.2]], np.float32)
 # One dot a corner, in colours that differ: input pixels (x, y) and RGB.
@@ -75,8 +79,29 @@ def tiny_segmentation(path, colours=COLOURS):
     return OnnxModel(path, "NHWC", "probabilities", (1, *size, 3), (1, *size, 4), 13)
 
 
-def tiny_inputs():
-    """{model: uint8 (2, H, W, 3)}: four dots on black, then noise."""
+def tiny_side(path, colours=COLOURS):
+    """The last two mixes, left half less right half, and the mask with either sign: one score a side, and a softmax."""
+    size = SIDE_SPEC.size_px
+    ramp = np.linspace(1, -1, size)[None, None, None] / size**1.5
+    kernel = np.concatenate([colours[2:], [[0.3], [-0.3]]], axis=1)[:, :, None, None] * np.ones((1, 1, size, 1)) * ramp
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "kernel"], ["mixed"]),
+        helper.make_node("Reshape", ["mixed", "pair"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+    ]
+    weights = {"kernel": kernel.astype(np.float32), "pair": np.array([1, 2])}
+    write_onnx(path, nodes, weights, [1, size, size, 4], "probabilities", [1, 2])
+    return OnnxModel(path, "NHWC", "probabilities", (1, size, size, 4), (1, 2), 13)
+
+
+TINY = {"keypoints": tiny_keypoints, "segmentation": tiny_segmentation, "side": tiny_side}
+SPECS = {"keypoints": KEYPOINTS_SPEC, "segmentation": SEGMENTATION_SPEC, "side": SIDE_SPEC}
+
+
+def tiny_inputs(side=False):
+    """{model: uint8 (2, H, W, 3)}: four dots on black, then noise. The side's are two crops, (2, S, S, 4):
+    a ramp from one side to the other, and its mirror image."""
     rng = np.random.default_rng(3)
     inputs = {}
     for model, spec in (("keypoints", KEYPOINTS_SPEC), ("segmentation", SEGMENTATION_SPEC)):
@@ -86,6 +111,10 @@ def tiny_inputs():
             x, y = x * spec.width // 48, y * spec.height // 64
             images[0, y - 2 : y + 3, x - 2 : x + 3] = colour
         inputs[model] = images
+    if side:
+        y, x = np.mgrid[: SIDE_SPEC.size_px, : SIDE_SPEC.size_px]
+        ramp = np.stack([255 - 12 * x, 10 * x, 200 - 3 * y, 255 * (x < 9)], axis=-1).astype(np.uint8)
+        inputs["side"] = np.stack([ramp, ramp[:, ::-1]])
     return inputs
 
 
@@ -96,9 +125,13 @@ def describe(model, spec, onnx_model):
         own["output"]["stride"] = 4
         own["corner_order"] = CORNER_ORDER
     else:
-        own["labels"] = list(NAMES)
-    source = {"name": "image", "shape": [1, spec.height, spec.width, 3], "dtype": "uint8", "layout": "NHWC"}
-    source |= {"colour": "RGB", "fit": spec.fit, "mean": list(spec.mean), "std": list(spec.std)}
+        own["labels"] = list(LABELS[model])
+    channels = len(spec.mean)
+    source = {"name": "image", "shape": [1, spec.height, spec.width, channels], "dtype": "uint8", "layout": "NHWC"}
+    is_crop = model == "side"
+    source |= {"colour": CROP_COLOUR, "fit": CROP_FIT, "span_mm": spec.span_mm} if is_crop else {
+        "colour": "RGB", "fit": spec.fit}  # fmt: skip
+    source |= {"mean": list(spec.mean), "std": list(spec.std)}
     return {"task": "a test", "architecture": "tiny", "input": source, **own, "trained_on": {}, "accuracy": {}}
 
 
@@ -108,21 +141,19 @@ def build_bundle(tmp_path):
 
     `golden_from` are the networks that the golden outputs come from and `shipped` those whose IR is in the bundle, each
     {model: function of a path that writes an ONNX file}, so that a test can ship another one than it should;
-    `ir_spec` is the InputSpec whose mean and std go into the IR, likewise.
+    `ir_spec` is the InputSpec whose mean and std go into the IR, likewise. With `side` there is a third network.
     """
 
-    def build(name="bundle", shipped=None, ir_spec=None, precisions=("fp32", "fp16")):
+    def build(name="bundle", shipped=None, ir_spec=None, precisions=("fp32", "fp16"), side=False):
         folder = tmp_path / name
         folder.mkdir()
-        made = {"keypoints": tiny_keypoints, "segmentation": tiny_segmentation}
-        specs = {"keypoints": KEYPOINTS_SPEC, "segmentation": SEGMENTATION_SPEC}
         golden, models = {}, {}
-        for model, inputs in tiny_inputs().items():
-            right = made[model](tmp_path / f"{name}-{model}.onnx")
-            golden[model] = inputs, OnnxRuntime(right.path, specs[model], right.layout, threads=1)(inputs)
-            sent = (shipped or {}).get(model, made[model])(tmp_path / f"{name}-{model}-shipped.onnx")
-            described = describe(model, specs[model], right)
-            inside = (ir_spec or specs)[model]
+        for model, inputs in tiny_inputs(side).items():
+            right = TINY[model](tmp_path / f"{name}-{model}.onnx")
+            golden[model] = inputs, OnnxRuntime(right.path, SPECS[model], right.layout, threads=1)(inputs)
+            sent = (shipped or {}).get(model, TINY[model])(tmp_path / f"{name}-{model}-shipped.onnx")
+            described = describe(model, SPECS[model], right)
+            inside = (ir_spec or SPECS)[model]
             paths = onnx_to_ir(sent, inside, folder, model, precisions, contract_of(model, described))
             described["variants"] = {
                 precision: {part: file_record(folder, path.with_suffix(f".{part}").name) for part in ("xml", "bin")}
@@ -151,9 +182,15 @@ def bundle(bundle_folder):
 
 
 @pytest.fixture
+def side_folder(build_bundle):
+    """A right bundle with a network for the side."""
+    return build_bundle("with-side", side=True)
+
+
+@pytest.fixture
 def tiny():
     """The parts that the bundle is made of, for tests that make another one of them."""
     return SimpleNamespace(
-        colours=COLOURS, keypoints=tiny_keypoints, segmentation=tiny_segmentation, inputs=tiny_inputs,
-        keypoints_spec=KEYPOINTS_SPEC, segmentation_spec=SEGMENTATION_SPEC, write_onnx=write_onnx,
+        colours=COLOURS, keypoints=tiny_keypoints, segmentation=tiny_segmentation, side=tiny_side, inputs=tiny_inputs,
+        side_spec=SIDE_SPEC, keypoints_spec=KEYPOINTS_SPEC, segmentation_spec=SEGMENTATION_SPEC, write_onnx=write_onnx,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from deploy.bundle import (
     MANIFEST,
     Bundle,
     BundleError,
+    CropSpec,
     check_manifest,
     file_record,
     flatten,
@@ -46,6 +47,44 @@ def test_a_bundle_says_what_its_networks_take(bundle, bundle_folder):
     assert bundle.precisions("keypoints") == ("fp32", "fp16")
     assert bundle.model_path("keypoints") == bundle_folder / "keypoints.fp16.xml"
     assert bundle.model_path("segmentation", "fp32") == bundle_folder / "segmentation.fp32.xml"
+
+
+def test_a_bundle_may_have_a_network_for_the_side(bundle, side_folder):
+    assert bundle.models == ("keypoints", "segmentation") and "side" not in bundle.golden()
+    both = Bundle.load(side_folder)
+    assert both.models == ("keypoints", "segmentation", "side")
+    assert both.crop_spec() == CropSpec(16, 320.0, (100, 110, 120, 0), (50, 60, 70, 255))
+    assert both.model_path("side") == side_folder / "side.fp16.xml"
+    crops, probabilities = both.golden()["side"]
+    assert crops.shape == (2, 16, 16, 4) and crops.dtype == np.uint8 and probabilities.shape == (2, 2)
+    card = (side_folder / CARD).read_text()
+    assert "## Side" in card and "320 mm" in card and "in this order: left, right" in card
+    path = side_folder / "side.fp16.bin"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(BundleError, match="side.fp16.bin.*changed or damaged"):
+        Bundle.load(side_folder)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rule"),
+    [
+        ("models/side", [], "models.side must be there and be a dict"),
+        ("models/side/labels", ["right", "left"], "models.side.labels is"),
+        ("models/side/input/colour", "RGB", "must be 'RGB and mask'"),
+        ("models/side/input/fit", "letterbox", "fit is 'letterbox'"),
+        ("models/side/input/shape", [1, 16, 16, 3], "must be .1, height, width, 4"),
+        ("models/side/input/shape", [1, 16, 18, 4], "must be a square"),
+        ("models/side/input/mean", [1, 2, 3], "must be four numbers"),
+        ("models/side/input/std", [1, 2, 3, 0], "must be above 0"),
+        ("models/side/input/span_mm", 0, "span_mm is 0, must be millimetres above 0"),
+        ("models/side/output/shape", [1, 4], "must be .1, 2"),
+        ("models/side/output/name", "side", "must be 'probabilities'"),
+    ],
+)
+def test_every_rule_of_the_side(side_folder, path, value, rule):
+    change(side_folder, path, value)
+    with pytest.raises(BundleError, match=rule):
+        Bundle.load(side_folder)
 
 
 def test_a_precision_that_is_not_there_is_told_with_those_that_are(bundle):

@@ -5,6 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from deploy.bundle import CropSpec
 from deploy.convert import (
     KERAS_OPSET,
     MXNET_OPSET,
@@ -118,6 +119,30 @@ def test_a_gluon_network(tmp_path):
     answers = all_answers(onnx_model, spec, tmp_path, images)
     assert np.abs(answers["onnx"] - native).max() < 1e-5 and np.abs(answers["fp32"] - native).max() < 1e-5
     assert 1e-6 < np.abs(answers["fp16"] - native).max() < 1e-2
+    check_batch(tmp_path, images, native)
+
+
+def test_a_network_of_four_channels_that_looks_at_the_mirror_image_too(tmp_path):
+    """As the network for the side is: one score of a crop and of its mirror image, asked both ways up."""
+    keras = pytest.importorskip("keras")
+    layers = keras.layers
+    keras.utils.set_random_seed(1)
+    crop = layers.Input((24, 24, 4))
+    features = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, activation="relu")(crop)
+    score = keras.Model(crop, layers.Dense(1, use_bias=False)(layers.Flatten()(features)))
+    side = keras.Model(crop, layers.Softmax()(layers.Concatenate()([score(crop), score(crop[:, :, ::-1])])))
+    network = keras.Model(crop, layers.Average()([side(crop), side(crop[:, ::-1, ::-1])]))
+    spec = CropSpec(24, 320.0, (*MEAN, 0.0), (*STD, 255.0))
+    images = np.random.default_rng(0).integers(0, 256, (3, 24, 24, 4), dtype=np.uint8)
+    onnx_model = keras_to_onnx(network, 24, 24, tmp_path / "network.onnx", channels=4)
+    assert onnx_model.input_shape == (1, 24, 24, 4) and onnx_model.output_shape == (1, 2)
+    check_onnx_file(onnx_model, KERAS_OPSET, "probabilities")
+    native = KerasRuntime(network, spec)(images)
+    assert np.ptp(native) > 0.05
+    answers = all_answers(onnx_model, spec, tmp_path, images)
+    assert np.abs(answers["onnx"] - native).max() < 1e-5 and np.abs(answers["fp32"] - native).max() < 1e-5
+    mirrored = OpenVinoRuntime(tmp_path / "network.fp32.xml", precision_hint="f32", threads=1)(images[:, :, ::-1])
+    assert np.abs(mirrored[:, ::-1] - native).max() < 1e-5
     check_batch(tmp_path, images, native)
 
 

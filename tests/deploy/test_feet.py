@@ -133,8 +133,19 @@ def test_the_side_may_come_from_elsewhere():
     camera = camera_over_sheet()
     labels, corners = draw_labels(camera, [("left", foot_points("left", 240.0, 95.0))])
     seen = []
-    measure(camera, labels, corners, left_probability=lambda outline: seen.append(outline.shape) or 0.5)
-    assert len(seen) == 1 and seen[0][1] == 2
+    measure(camera, labels, corners, left_probability=lambda region: seen.append(region) or 0.5)
+    assert len(seen) == 1 and seen[0].dtype == bool and (seen[0] == (labels == LEFT_FOOT)).mean() > 0.999
+
+
+@pytest.mark.parametrize("p_left, side", [(0.99, "left"), (0.01, "right"), (0.5, "left"), (float("nan"), "left")])
+def test_a_sure_network_decides_the_side_and_the_outline_where_it_is_in_doubt(p_left, side):
+    camera = camera_over_sheet()
+    labels, corners = draw_labels(camera, [("left", foot_points("left", 240.0, 95.0))])
+    foot, = measure(camera, labels, corners, left_probability=lambda region: p_left)
+    assert foot.side == side
+    # An outline that speaks for the left one as clearly as it may is worth 1.5 log units, the network 3.4.
+    odds = {0.99: 3.4 + 1.5, 0.01: 3.4 - 1.5}.get(p_left, 1.5)
+    assert foot.side_confidence == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-3)
 
 
 def test_holes_and_narrow_tears_do_not_change_a_foot():

@@ -1,5 +1,6 @@
 """The whole path with networks that answer from drawn truth: geometry, states, warnings, errors."""
 
+import dataclasses
 import json
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deploy.bundle import CropSpec
 from deploy.meter import (
     Failure,
     Measurement,
@@ -16,7 +18,9 @@ from deploy.meter import (
     candidate_quads,
     convex_iou,
     enclosing_quad,
+    load_networks,
     second_sheet_share,
+    surroundings,
 )
 from keypoints.heatmaps import encode
 from scenes.camera import Camera
@@ -115,6 +119,52 @@ def test_json_has_the_names_of_the_design_and_is_strict():
             "touches_border"} <= set(document["feet"][0])
     assert set(document["feet"][0]["uncertainty_mm"]) == {"length", "width"}
     assert set(document["milliseconds"]) == {"read", "networks", "geometry"}
+
+
+@pytest.mark.parametrize("said", ["left", "right"])
+def test_the_side_is_asked_of_its_own_network(said):
+    camera = camera_above()
+    rgb, labels, corners = draw_scene(camera, "left")
+    seen = []
+
+    def side(crops):
+        seen.append(crops)
+        return np.array([[0.98, 0.02] if said == "left" else [0.02, 0.98]], np.float32)
+
+    spec = CropSpec(96, 320.0, (0.0,) * 4, (1.0,) * 4)
+    networks = dataclasses.replace(networks_of(labels, corners), side=side, side_spec=spec)
+    measurement = Meter(networks=networks).measure(Photo(rgb, FOCAL))
+    foot, = measurement.feet
+    assert foot.side == said
+    assert (measurement.mask == (LEFT_FOOT if said == "left" else RIGHT_FOOT)).any()
+    crop, = seen
+    assert crop.shape == (1, 96, 96, 4) and crop.dtype == np.uint8
+    truth = spec.cut(rgb, labels == LEFT_FOOT, camera.sheet_to_image)
+    shared = (crop[0, ..., 3] > 127) & (truth[..., 3] > 127)
+    assert shared.sum() / ((crop[0, ..., 3] > 127) | (truth[..., 3] > 127)).sum() > 0.9
+    assert np.abs(crop[0, ..., :3].astype(int) - truth[..., :3]).mean() < 6
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+def test_a_crop_of_the_surroundings_is_one_of_the_photo(scale):
+    camera = camera_above(14.0, 1100.0)
+    rgb, labels, _ = draw_scene(camera, "left")
+    rgb = cv2.GaussianBlur(rgb, (0, 0), 3)
+    region = labels == LEFT_FOOT
+    photo = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    enlarge = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5], [0, 0, 1]])
+    part, foot, matrix = surroundings(photo, region, enlarge @ camera.sheet_to_image)
+    assert part.shape[:2] == foot.shape and part.size < photo.size
+    spec = CropSpec(96, 320.0, (0.0,) * 4, (1.0,) * 4)
+    difference = np.abs(spec.cut(part, foot, matrix).astype(int) - spec.cut(rgb, region, camera.sheet_to_image))
+    assert difference[..., :3].mean() < 1.0 and difference[..., 3].mean() < 2.0
+
+
+def test_networks_of_a_bundle_with_and_without_a_side(bundle_folder, side_folder):
+    without, both = load_networks(bundle_folder, threads=1), load_networks(side_folder, threads=1)
+    assert without.side is None and without.side_spec is None
+    probabilities = both.side(np.zeros((1, both.side_spec.size_px, both.side_spec.size_px, 4), np.uint8))
+    assert probabilities.shape == (1, 2) and probabilities.sum() == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_sheet_without_a_foot_is_an_answer():

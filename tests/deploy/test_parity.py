@@ -65,6 +65,18 @@ def test_masks_are_compared_pixel_by_pixel_and_class_by_class():
     assert "IoU of left_foot" not in rows
 
 
+def test_sides_are_compared_where_there_is_one():
+    golden = np.array([[0.9, 0.1], [0.2, 0.8], [0.51, 0.49]], np.float32)
+    # The third has no side; what the others differ by is not a share of their own range.
+    other = np.array([[0.9, 0.1], [0.215, 0.785], [0.49, 0.51]], np.float32)
+    rows = rows_of(compare("side", golden, other, "X", "fp16"))
+    assert rows["same side of 2 crops"].passed and rows["same side of 2 crops"].value == 1
+    assert rows["largest difference"].value == pytest.approx(0.02, abs=1e-6)
+    assert rows["mean difference"].value == pytest.approx(0.07 / 6, abs=1e-6)
+    swapped = rows_of(compare("side", golden, golden[:, ::-1], "X", "fp16"))
+    assert swapped["same side of 2 crops"].value == 0 and not swapped["same side of 2 crops"].passed
+
+
 def test_nan_and_another_shape_never_pass():
     golden = np.random.default_rng(0).random((1, 6, 6, 4)).astype(np.float32)
     broken = golden.copy()
@@ -97,6 +109,23 @@ def test_a_right_bundle_passes_in_every_precision(bundle):
     assert {row.precision for row in verify(bundle, "fp32").rows} == {"fp32"}
 
 
+def test_a_bundle_with_a_network_for_the_side_passes(side_folder):
+    report = verify(Bundle.load(side_folder))
+    assert report.passed, report.failures
+    rows = [row for row in report.rows if row.model == "side"]
+    assert {row.precision for row in rows} == {"fp32", "fp16"}
+    assert {"same side of 2 crops", "span_mm", "labels"} <= {row.check for row in rows}
+
+
+def test_golden_data_without_the_side_are_an_error_of_the_bundle(side_folder):
+    manifest = json.loads((side_folder / MANIFEST).read_text())
+    golden = Bundle.load(side_folder).golden()
+    write_golden(side_folder / GOLDEN, {model: golden[model] for model in ("keypoints", "segmentation")})
+    write_manifest(side_folder, manifest | {"golden": file_record(side_folder, GOLDEN)})
+    with pytest.raises(BundleError, match="no golden data of side"):
+        verify(Bundle.load(side_folder))
+
+
 def wrong_network(tiny, model, change):
     """What `build_bundle` takes as `shipped`: the network `model` with `change` applied to its weights."""
     colours = np.ascontiguousarray(change(tiny.colours), dtype=np.float32)
@@ -111,19 +140,19 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("model", ["keypoints", "segmentation"])
+@pytest.mark.parametrize("model", ["keypoints", "segmentation", "side"])
 def test_a_wrong_network_is_caught_in_fp32(build_bundle, tiny, model, change):
     shipped = wrong_network(tiny, model, CHANGES[change])
-    failures = verify(Bundle.load(build_bundle(shipped=shipped)), "fp32").failures
+    failures = verify(Bundle.load(build_bundle(shipped=shipped, side=model == "side")), "fp32").failures
     assert failures and {row.model for row in failures} == {model}
 
 
 # Not the one of 1 %: that is within what rounding to FP16 is allowed to do.
 @pytest.mark.parametrize("change", ["red and blue swapped", "classes in another order"])
-@pytest.mark.parametrize("model", ["keypoints", "segmentation"])
+@pytest.mark.parametrize("model", ["keypoints", "segmentation", "side"])
 def test_a_wrong_network_is_caught_in_fp16(build_bundle, tiny, model, change):
     shipped = wrong_network(tiny, model, CHANGES[change])
-    failures = verify(Bundle.load(build_bundle(shipped=shipped)), "fp16").failures
+    failures = verify(Bundle.load(build_bundle(shipped=shipped, side=model == "side")), "fp16").failures
     assert failures and {row.model for row in failures} == {model}
 
 

@@ -65,6 +65,11 @@ def test_folder_of_another_recipe_is_refused(dataset):
     assert json.loads((dataset / "render.json").read_text())["seed"] == 5
 
 
+def test_fewer_scenes_than_are_there_are_refused(dataset):
+    with pytest.raises(ValueError, match="4 scenes or more already, 3 were asked for"):
+        render_dataset(dataset, 3, seed=5, size=SIZE)
+
+
 @pytest.mark.parametrize("wrong, word", [({"count": 0}, "count"), ({"workers": 0}, "workers"), ({"seed": -1}, "seed"),
                                          ({"split": "exam"}, "exam")])
 def test_bad_numbers_are_refused(tmp_path, wrong, word):

@@ -50,10 +50,10 @@ def test_output_has_the_input_size(height, width, pools, skip):
     image = np.random.default_rng(0).normal(size=(1, height, width, 3)).astype(np.float32)
     probabilities = np.asarray(networks.inference(image))
     np.testing.assert_allclose(probabilities.sum(-1), 1, rtol=1e-5)
-    # A call that does not say whether it trains must not.
-    np.testing.assert_array_equal(probabilities, networks.inference(image, training=False))
-    logits = np.asarray(networks.training(image, training=False)[0])
-    np.testing.assert_array_equal(logits.argmax(-1), probabilities.argmax(-1))
+    # A call that does not say whether it trains must not. Threads add up in no fixed order: equal to rounding.
+    np.testing.assert_allclose(probabilities, networks.inference(image, training=False), atol=1e-5)
+    logits = networks.training(image, training=False)[0]
+    np.testing.assert_allclose(probabilities, keras.ops.softmax(logits), atol=1e-5)
 
 
 def test_thesis_form_at_240():
