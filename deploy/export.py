@@ -215,12 +215,31 @@ def _figures(model, run):
     config = json.loads((run / "config.json").read_text())
     history = run / "history.jsonl"
     epochs = [json.loads(line) for line in history.read_text().splitlines()] if history.exists() else []
-    accuracy = {path.stem: json.loads(path.read_text()) for path in sorted(run.glob("evaluation*.json"))}
+    accuracy = dict(_headline(model, json.loads(path.read_text())) for path in sorted(run.glob("evaluation*.json")))
     if model == "side" and epochs:
         # The epoch whose weights were kept, as in segmentation.run_folder; the side has no evaluation of its own.
         best = max(epochs, key=lambda line: line["validation"]["mean_iou"] or 0.0)
         accuracy["best epoch"] = {"epoch": best["epoch"], **best["validation"]}
     return _without_places({"trained_on": {**config.get("data", {}), "epochs": len(epochs)}, "accuracy": accuracy})
+
+
+def _headline(model, evaluation):
+    """What a reader of the card asks first, of an `evaluate` command's JSON: (what it was measured on, figures)."""
+    split = evaluation.get("split")
+    where = Path(str(evaluation.get("data", "evaluation"))).name
+    if model == "keypoints":  # which names its cached predictions by folder and split
+        where = where.removesuffix(f"-{split}")
+    figures = {"samples": evaluation.get("samples")}
+    if model == "keypoints":
+        errors = evaluation.get("corners", {}).get("cyclic", {}).get("percent", {})
+        for kind in ("visible", "covered"):
+            figures[f"{kind} corners, % of the diagonal"] = {
+                name: errors.get(kind, {}).get(name) for name in ("count", "median", "p95")}
+        wanted = ("heatmap_accuracy", "published_heatmap_accuracy")
+    else:
+        wanted = ("pixel_accuracy", "mean_iou", "iou", "mean_dice", "left_right_confusion")
+    figures |= {name: evaluation.get(name) for name in wanted}
+    return (f"{where}, split {split}" if split else where), figures
 
 
 def _without_places(figures):

@@ -19,7 +19,7 @@ import numpy as np
 
 from deploy.bundle import DEFAULT_FOLDER, Bundle, CropSpec
 from deploy.corners import BY_NETWORK, edge_support, from_resized, is_convex, sharpen_corners, to_resized
-from deploy.feet import class_mask, find_feet
+from deploy.feet import STEEP_DEG, class_mask, find_feet
 from keypoints.heatmaps import decode_quad
 from scenes.camera import decide_sheet
 from scenes.images import InputSpec, Photo, PhotoError, fit_photo, input_to_photo, mask_to_photo, read_photo
@@ -55,7 +55,6 @@ SECOND_SHEET_SHARE = 0.2  # sheet pixels in one piece outside the quadrilateral,
 SECOND_SHEET_MARGIN = 1.08  # the quadrilateral is grown by this first: a mask spills over
 SMALL_SIDE_PX = 200.0  # mean side of the sheet in photo pixels: 1 px is more than a millimetre
 SURE_FORMAT = 0.8
-STEEP_DEG = 40.0  # tilt beyond which a foot's height hides its own outline
 
 # Standard deviations behind the uncertainties, set on rendered scenes.
 CORNER_SIGMA_SHARE = {True: 0.0010, False: 0.006}  # of the photo's diagonal; sharpened or as the network gave it
