@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 BY_MASK = "mask"  # corner from the outline of sheet and feet in the mask, beside those of deploy.corners
 
+# What OpenVINO computes in. Left to itself it takes bfloat16 on CPUs that have it, and one photo then gets other
+# millimetres on another server or with another version of OpenVINO.
+PRECISION = "f32"
 WORKING_LONG_SIDE = 1600  # px of the mask: finer than any network's, coarser than a 12-megapixel photo
 
 # When corners and mask are believed. Shares of the photo's area unless said otherwise.
@@ -206,7 +209,7 @@ def load_networks(folder=DEFAULT_FOLDER, threads=None):
     from deploy.runtimes import OpenVinoRuntime
 
     bundle = Bundle.load(folder)
-    runtimes = {task: OpenVinoRuntime(bundle.model_path(task), threads=threads) for task in bundle.models}
+    runtimes = {task: OpenVinoRuntime(bundle.model_path(task), PRECISION, threads) for task in bundle.models}
     return Networks(runtimes["keypoints"], bundle.input_spec("keypoints"), int(bundle.output("keypoints")["stride"]),
                     runtimes["segmentation"], bundle.input_spec("segmentation"),
                     runtimes.get("side"), bundle.crop_spec() if "side" in runtimes else None)

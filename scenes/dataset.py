@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from scenes.images import refuse_truncated
 from scenes.labels import LEFT_FOOT, NAMES, RIGHT_FOOT
 from scenes.sheet import FORMATS, LONG_SIDES, order_corners
 
@@ -199,6 +200,7 @@ def read_mask(path):
         with Image.open(path) as image:
             if image.mode != MASK_MODE:
                 raise DatasetError(f"{path}: the mask is of mode {image.mode}; 8-bit grey (mode L) is needed")
+            refuse_truncated()
             return np.array(image)
     except (OSError, SyntaxError) as error:
         raise DatasetError(f"{path}: the mask cannot be read: {error}") from error
@@ -466,6 +468,7 @@ def _image_faults(folder, image):
             size = opened.size
             # An eighth of the size is enough to read every byte, and saves the time of all pixels.
             opened.draft(None, (size[0] // 8, size[1] // 8))
+            refuse_truncated()
             opened.load()
     except Exception as error:  # damaged files make decoders raise nearly anything
         return [Fault(name, "image_unreadable", f"{type(error).__name__}: {error}")]
@@ -481,6 +484,7 @@ def _mask_faults(folder, image, feet):
     try:
         with Image.open(path) as opened:
             mode, size, file_format = opened.mode, opened.size, opened.format
+            refuse_truncated()
             mask = np.asarray(opened)
     except Exception as error:
         return [Fault(name, "mask_unreadable", f"{type(error).__name__}: {error}")]

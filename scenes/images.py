@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from scenes.camera import focal_from_exif
 
@@ -79,6 +79,7 @@ def read_photo(path):
     with image:
         _check_size(*image.size)
         try:
+            refuse_truncated()
             image.load()
             rgb, exif = _to_rgb(image), _exif(image)
         except Exception as error:
@@ -87,6 +88,14 @@ def read_photo(path):
     turn = _TURNS.get(exif.get(_ORIENTATION))
     rgb = np.array(rgb if turn is None else rgb.transpose(turn))
     return Photo(rgb, focal_from_exif(exif, rgb.shape[1], rgb.shape[0]))
+
+
+def refuse_truncated():
+    """To be called before Pillow decodes: a file that is cut short is an error, not a picture with a grey end.
+
+    The switch is one for the whole process, and importing GluonCV turns it the other way.
+    """
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 _pillow_limit = threading.Lock()
