@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from deploy.bundle import DEFAULT_FOLDER, Bundle, CropSpec
+from deploy.consistency import consistent_corners
 from deploy.corners import BY_NETWORK, edge_support, from_resized, is_convex, sharpen_corners, to_resized
 from deploy.feet import STEEP_DEG, class_mask, find_feet
 from keypoints.heatmaps import decode_quad
@@ -28,6 +29,7 @@ from scenes.sheet import FORMATS, corners_mm, order_corners, transform
 
 logger = logging.getLogger(__name__)
 
+BY_SHAPE = "shape"  # corner from the other corners and the sheet's known shape
 BY_MASK = "mask"  # corner from the outline of sheet and feet in the mask, beside those of deploy.corners
 
 # What OpenVINO computes in. Left to itself it takes bfloat16 on CPUs that have it, and one photo then gets other
@@ -43,6 +45,7 @@ GOOD_IOU = 0.7  # of the mask's outline with the quadrilateral around it: it has
 BAD_IOU = 0.5  # of the network's quadrilateral with the mask's outline, below which the network looks elsewhere
 SURE_SUPPORT = 0.8  # share of the sides on edges above which the network's corners need no rival
 SUPPORT_MARGIN = 0.02
+SHAPE_SUPPORT = 0.4  # what corners of no possible sheet lose of it
 BORDER_SHARE = 0.2  # of the outline of a sheet that lies on the photo's border: it is cut off
 MASK_CONFIDENCE = 0.3  # of a corner that comes from the mask's outline
 
@@ -58,6 +61,7 @@ SECOND_SHEET_SHARE = 0.2  # sheet pixels in one piece outside the quadrilateral,
 SECOND_SHEET_MARGIN = 1.08  # the quadrilateral is grown by this first: a mask spills over
 SMALL_SIDE_PX = 200.0  # mean side of the sheet in photo pixels: 1 px is more than a millimetre
 SURE_FORMAT = 0.8
+CONSISTENT = 0.5  # confidence below which the corners may belong to no sheet at all
 
 # Standard deviations behind the uncertainties, set on rendered scenes.
 CORNER_SIGMA_SHARE = {True: 0.0010, False: 0.006}  # of the photo's diagonal; sharpened or as the network gave it
@@ -99,8 +103,8 @@ class Networks:
 
 @dataclass(frozen=True)
 class Corner:
-    """A corner of the sheet in the photo. found_by: "edges", "edge", "network" or "mask". state: "visible", "covered"
-    or "outside" (of the photo). confidence: 0..1."""
+    """A corner of the sheet in the photo. found_by: "edges", "edge", "network", "mask" or "shape" (of the sheet, by the
+    other corners). state: "visible", "covered" or "outside" (of the photo). confidence: 0..1."""
 
     x: float
     y: float
@@ -291,23 +295,19 @@ def _answer(photo, quad, scores, probabilities, formats, networks):
     height, width = rgb.shape[:2]
     mask = class_mask(probabilities)
     scale = np.array([mask.shape[1] / width, mask.shape[0] / height])
-    chosen, sharp, found = sharpest(rgb, candidate_quads(quad, scores, mask, scale), mask)
+    chosen, sharp, found = sharpest(photo, candidate_quads(quad, scores, mask, scale), mask, formats)
     # Moved corners may change which of them is the first.
     order = order_corners(sharp)
     sharp, scores = sharp[order], chosen.scores[order]
     found = tuple(BY_MASK if chosen.by_mask and found[i] == BY_NETWORK else found[i] for i in order)
-    try:
-        decision = decide_sheet(sharp, (width, height), photo.focal_px, formats)
-    except ValueError as error:
-        raise SheetError("sheet_not_found", "the corners that were found cannot be those of a sheet: photograph "
-                                            "the whole sheet from above") from error
+    sharp, scores, found, decision = _as_a_sheet(photo, mask, chosen.corners[order], sharp, scores, found, formats)
     states = corner_states(mask, scale, decision, sharp)
     corners = tuple(
         Corner(float(x), float(y), float(score), state, how)
         for (x, y), score, state, how in zip(sharp, scores, states, found, strict=True)
     )
     diagonal = float(np.hypot(width, height))
-    corner_sigma = diagonal * np.mean([CORNER_SIGMA_SHARE[how not in (BY_NETWORK, BY_MASK)] for how in found])
+    corner_sigma = diagonal * np.mean([CORNER_SIGMA_SHARE[how not in (BY_NETWORK, BY_MASK, BY_SHAPE)] for how in found])
     spec = networks.segmentation_spec
     mask_sigma = MASK_SIGMA_NETWORK_PX * max(height, width) / max(spec.height, spec.width)
     asked = _side_of(networks, rgb, decision.camera.sheet_to_image) if networks.side else None
@@ -315,6 +315,41 @@ def _answer(photo, quad, scores, probabilities, formats, networks):
     mask = _with_sides(mask, feet, scale)
     warnings = _warnings(rgb, mask, scale, decision, corners, feet, len(formats) > 1)
     return {"sheet": decision, "corners": corners, "feet": feet, "warnings": warnings, "mask": mask}
+
+
+def _as_a_sheet(photo, mask, start, sharp, scores, found, formats):
+    """Corners (4, 2), scores (4,), how they were found (4,), and the SheetDecision; raises SheetError.
+
+    Corners that fit no sheet (see deploy.consistency) are replaced, sharpened once more from there, and the better
+    answer is kept. start: the corners before they were sharpened.
+    """
+    height, width = photo.rgb.shape[:2]
+    decision = _decide(photo, sharp, formats)
+    if decision is not None and decision.confidence >= CONSISTENT:
+        return sharp, scores, found, decision
+    fitted = consistent_corners(sharp, start, scores, (width, height), photo.focal_px, formats)
+    if fitted is not None and is_convex(fitted.corners):
+        by_shape = tuple(how if kept else BY_SHAPE for how, kept in zip(found, fitted.believed, strict=True))
+        again, again_found = sharpen_corners(photo.rgb, fitted.corners, mask)
+        answers = [(again, tuple(b if a == BY_NETWORK else a for a, b in zip(again_found, by_shape, strict=True))),
+                   (fitted.corners, by_shape)]
+        for corners, how in answers:
+            order = order_corners(corners)
+            better = _decide(photo, corners[order], formats)
+            if better is not None and better.confidence >= CONSISTENT:
+                return corners[order], scores[order], tuple(how[i] for i in order), better
+    if decision is None:
+        raise SheetError("sheet_not_found", "the corners that were found cannot be those of a sheet: photograph "
+                                            "the whole sheet from above")
+    return sharp, scores, found, decision
+
+
+def _decide(photo, corners, formats):
+    """SheetDecision, or None for corners that no camera sees so."""
+    try:
+        return decide_sheet(corners, (photo.rgb.shape[1], photo.rgb.shape[0]), photo.focal_px, formats)
+    except ValueError:
+        return None
 
 
 def _side_of(networks, rgb, sheet_to_image):
@@ -393,18 +428,19 @@ def candidate_quads(quad, scores, mask, scale):
     return networks + masks
 
 
-def sharpest(rgb, candidates, mask):
+def sharpest(photo, candidates, mask, formats):
     """Sharpen candidates and take the one whose sides lie on edges: (Candidate, corners (4, 2), found (4,)).
 
     The mask's outline has to be better than the network's corners by SUPPORT_MARGIN; it is not tried at all when
-    those lie on edges nearly everywhere.
+    those lie on edges nearly everywhere. Corners that may be a sheet's have an advantage, SHAPE_SUPPORT.
     """
     best = None
     for candidate in candidates:
-        corners, found = sharpen_corners(rgb, candidate.corners, mask)
+        corners, found = sharpen_corners(photo.rgb, candidate.corners, mask)
         if len(candidates) == 1:
             return candidate, corners, found
-        support = edge_support(rgb, corners)
+        decision = _decide(photo, corners[order_corners(corners)], formats)
+        support = edge_support(photo.rgb, corners) - SHAPE_SUPPORT * (1 - (decision.confidence if decision else 0.0))
         if best is None or support > best[0] + SUPPORT_MARGIN:
             best = support, candidate, corners, found
         if best[0] >= SURE_SUPPORT:
