@@ -10,7 +10,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from scenes.camera import DEFAULT_FOCAL_DIAGONALS, DEFAULT_FOCAL_LOG_SIGMA, EXIF_FOCAL_LOG_SIGMA, camera_from_corners
+from scenes.camera import (
+    DEFAULT_FOCAL_DIAGONALS,
+    DEFAULT_FOCAL_LOG_SIGMA,
+    EXIF_FOCAL_LOG_SIGMA,
+    FORMAT_PRIOR,
+    camera_from_corners,
+)
 from scenes.sheet import FORMATS, LONG_SIDES, corners_mm
 
 # Standard deviations of a corner, as shares of the photo's diagonal, when it is right. Of the network: from a certain
@@ -21,7 +27,7 @@ NETWORK_SIGMA = (0.005, 0.04)
 # altogether wrong, and slowly growing (Cauchy) for the network, which is never far off without saying so.
 OUTLIER_SIGMAS = 2.0
 BELIEVED_SIGMAS = 4.0  # a sharpened corner this near to the fitted sheet is kept as it is
-FORMAT_PENALTY = {"a4": 0.0, "letter": 0.8}  # twice the log of how much rarer Letter is, see scenes.camera
+FORMAT_PENALTY = {name: -2 * np.log(share) for name, share in FORMAT_PRIOR.items()}
 ROUNDS = 25
 
 

@@ -144,7 +144,7 @@ def load_side(run):
     from segmentation.side import load_side as load_network
     try:
         network, config = load_network(run)
-    except (ConfigError, KeyError) as error:
+    except ConfigError as error:
         raise ExportError(f"{run}: {error}") from error
     if SIDES != LABELS["side"]:
         raise ExportError(f"the network answers in the order {SIDES}, a bundle's is {LABELS['side']}")
@@ -227,7 +227,7 @@ def _headline(model, evaluation):
     """What a reader of the card asks first, of an `evaluate` command's JSON: (what it was measured on, figures)."""
     split = evaluation.get("split")
     where = Path(str(evaluation.get("data", "evaluation"))).name
-    if model == "keypoints":  # which names its cached predictions by folder and split
+    if model == "keypoints":  # which names an evaluation by folder and split
         where = where.removesuffix(f"-{split}")
     figures = {"samples": evaluation.get("samples")}
     if model == "keypoints":
@@ -277,5 +277,10 @@ def _move(made, out):
     aside = made.with_name("replaced")
     if out.exists():
         os.rename(out, aside)
-    os.rename(made, out)
+    try:
+        os.rename(made, out)
+    except BaseException:  # what is set aside goes with the scratch folder: bring it back first
+        if aside.exists():
+            os.rename(aside, out)
+        raise
     shutil.rmtree(aside, ignore_errors=True)

@@ -78,7 +78,7 @@ class Foot:
     side: "left" or "right", side_confidence 0.5..1. length_mm, width_mm: ISO 7250-1 foot length and foot breadth;
     length_uncertainty_mm, width_uncertainty_mm: half of a 90 % interval. heel, toe: (2,), ends of the measured length
     on the axis. contour: int32 (N, 2), outline. touches_border: the outline is cut off by the photo's border.
-    heel_hidden: the leg lies over the heel, so the length is an estimate from the breadth. share_on_sheet: 0..1.
+    heel_hidden: the leg lies over the heel, so the length is an estimate from the rest. share_on_sheet: 0..1.
     """
 
     side: str

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scenes.dataset import SIDE_CLASSES, read_dataset
+from scenes.dataset import SIDE_CLASSES, read_dataset, read_mask
 from scenes.images import fit_photo, read_photo
 from scenes.sheet import A4, FORMATS, corners_mm, homography
 
@@ -84,8 +84,8 @@ def _dataset_crops(folder, spec):
         told = [sample for sample in samples if "sheet" in sample.attributes and sample.mask_path.is_file()
                 and any(foot["side"] == side for foot in sample.attributes.get("feet", ()))]
         for sample in _spread(told, CROPS_A_SIDE):
-            mask = cv2.imread(str(sample.mask_path), cv2.IMREAD_GRAYSCALE)
-            if mask is not None and (mask == label).any():
+            mask = read_mask(sample.mask_path)
+            if (mask == label).any():
                 sheet = sample.attributes["sheet"]
                 own = corners_mm(FORMATS[sheet["format"]], sheet["long_side"])
                 crops.append(spec.cut(read_photo(sample.image_path).rgb, mask == label,

@@ -141,9 +141,13 @@ def _write_pictures(measurement, source, overlay, masks):
     try:
         if overlay:
             from deploy.overlay import write_overlay
-            from scenes.images import read_photo
+            from scenes.images import PhotoError, read_photo
 
-            write_overlay(_output_path(overlay, source.output, ".jpg"), read_photo(source.path).rgb, measurement)
+            try:
+                rgb = read_photo(source.path).rgb
+            except PhotoError as error:  # measured a moment ago: the file has been changed since, or was a pipe
+                return {"code": "output_not_written", "message": f"no second look for the overlay: {error.message}"}
+            write_overlay(_output_path(overlay, source.output, ".jpg"), rgb, measurement)
         if masks:
             _write_mask(_output_path(masks, source.output, ".png"), measurement)
     except OSError as error:

@@ -320,8 +320,8 @@ def _answer(photo, quad, scores, probabilities, formats, networks):
 def _as_a_sheet(photo, mask, start, sharp, scores, found, formats):
     """Corners (4, 2), scores (4,), how they were found (4,), and the SheetDecision; raises SheetError.
 
-    Corners that fit no sheet (see deploy.consistency) are replaced, sharpened once more from there, and the better
-    answer is kept. start: the corners before they were sharpened.
+    Corners that fit no sheet (see deploy.consistency) are replaced and sharpened once more from there; the first of
+    the re-sharpened and the replaced ones that may be a sheet's is taken. start: the corners before any sharpening.
     """
     height, width = photo.rgb.shape[:2]
     decision = _decide(photo, sharp, formats)
@@ -449,7 +449,7 @@ def sharpest(photo, candidates, mask, formats):
 
 
 def _sheet_outline(mask):
-    """Convex hull int32 (N, 1, 2) of the largest piece of sheet and of the feet that touch it; None without one."""
+    """Convex hull int32 (N, 1, 2) of the sheet in the largest piece of sheet and feet; None without one."""
     contours, _ = cv2.findContours((mask >= SHEET).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     contours = [contour for contour in contours if len(contour) >= 3]
     if not contours or not (mask == SHEET).any():
@@ -578,8 +578,8 @@ def _warnings(rgb, mask, scale, decision, corners, feet, format_free):
     if any(foot.touches_border for foot in feet):
         warnings.append(Caution("foot_cut_off", "a foot is cut off by the photo's border: its measures are too small"))
     if any(foot.heel_hidden for foot in feet):
-        warnings.append(Caution("heel_hidden", "the leg hides a heel: that foot's length is estimated from its "
-                                               "breadth; photograph from straight above or from the toes' side"))
+        warnings.append(Caution("heel_hidden", "the leg hides a heel: that foot's length is estimated from the rest of "
+                                               "its outline; photograph from straight above or from the toes' side"))
     return tuple(warnings)
 
 

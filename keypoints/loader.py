@@ -237,7 +237,7 @@ def prefetch(items, depth=QUEUE_BATCHES):
                 if stopped.is_set():
                     return
             put((end, None))
-        except BaseException as fault:  # noqa: B902  whatever it was, the consumer must not wait for ever
+        except BaseException as fault:  # whatever it was, the consumer must not wait for ever
             put((end, fault))
 
     thread = threading.Thread(target=work, name="prefetch", daemon=True)

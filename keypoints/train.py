@@ -36,7 +36,7 @@ from keypoints.loader import (
 )
 from keypoints.losses import PeakL2Loss
 from keypoints.models import simple_pose
-from keypoints.run import RunError, load_network, predict  # noqa: F401  part of this module's interface
+from keypoints.run import RunError
 from scenes.dataset import read_dataset
 
 FINAL_SHARE = 0.01  # of the learning rate, where the cosine ends
@@ -300,6 +300,18 @@ def train(data, out, config, validation=None, resume=False, stop_after=None):
             raise
 
 
+def _ticker(bar, task, started):
+    """What is called with the count of images after each step, to move the bar and say the rate."""
+    done = 0
+
+    def tick(count):
+        nonlocal done
+        done += count
+        bar.update(task, advance=count, rate=f"{done / (time.perf_counter() - started):.1f} images/s")
+
+    return tick
+
+
 def _epochs(out, config, learner, examples, validation_examples, stop_after, log, bar):
     first, best = 0, math.inf
     if (out / runs.RESUME).exists():
@@ -314,11 +326,7 @@ def _epochs(out, config, learner, examples, validation_examples, stop_after, log
     for epoch in range(first, last):
         started = time.perf_counter()
 
-        def tick(count, started=started, done=[0]):  # noqa: B006  one list an epoch, on purpose
-            done[0] += count
-            bar.update(task, advance=count, rate=f"{done[0] / (time.perf_counter() - started):.1f} images/s")
-
-        trained = train_epoch(learner, examples, config, epoch, tick)
+        trained = train_epoch(learner, examples, config, epoch, _ticker(bar, task, started))
         validation_loss, told = validate(learner, validation_examples, config)
         line = history_line(epoch, trained, validation_loss, told, time.perf_counter() - started)
         history.append(line)

@@ -61,12 +61,23 @@ def load_weights(networks: Networks, file: Path) -> None:
         ) from error
 
 
-def read_run_config(run: Path) -> TrainConfig:
-    """The configuration a run folder was trained with. Raises ConfigError if the folder is no run."""
+def read_config_document(run: Path, command: str) -> dict:
+    """config.json of a run of `segmentation <command>`. Raises ConfigError if the folder is none."""
     file = run / CONFIG_FILE
     if not file.is_file():
-        raise ConfigError(f"{run}: no run of `segmentation train`, there is no {CONFIG_FILE}")
-    return TrainConfig.from_json(json.loads(file.read_text())["train"])
+        raise ConfigError(f"{run}: no run of `segmentation {command}`, there is no {CONFIG_FILE}")
+    try:
+        document = json.loads(file.read_text())
+    except ValueError as error:
+        raise ConfigError(f"{file}: no JSON ({error}); is it damaged?") from error
+    if not isinstance(document, dict) or "train" not in document:
+        raise ConfigError(f"{run}: no run of `segmentation {command}` but of another command; name another folder")
+    return document
+
+
+def read_run_config(run: Path) -> TrainConfig:
+    """The configuration a run folder was trained with. Raises ConfigError if the folder is no run."""
+    return TrainConfig.from_json(read_config_document(run, "train")["train"])
 
 
 def load_network(run: Path) -> tuple[keras.Model, TrainConfig]:

@@ -1,6 +1,6 @@
 """A training run on disk: configuration, history, weights, and what an exact resume needs.
 
-    config.json       the TrainConfig, the augmentation's values, and the data
+    config.json       the TrainConfig or SideConfig, the augmentation's values, and the data
     history.jsonl     one line an epoch
     best.weights.h5   averaged weights of the epoch with the best validation mean IoU
     last.weights.h5   averaged weights of the last epoch
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.config import ConfigError, TrainConfig
-from segmentation.network import BEST_WEIGHTS, CONFIG_FILE, LAST_WEIGHTS
+from segmentation.network import BEST_WEIGHTS, CONFIG_FILE, LAST_WEIGHTS, read_config_document
 
 HISTORY_FILE = "history.jsonl"
 STATE_FILE = "state.npz"
@@ -37,7 +37,7 @@ class RunFolder:
         document = {"schema": 1, "train": config.to_json(), **json.loads(json.dumps(details))}
         existing = self.path / CONFIG_FILE
         if existing.is_file():
-            _check_same(self.path, json.loads(existing.read_text()), document)
+            _check_same(self.path, read_config_document(self.path, "train"), document)
             if not resume:
                 raise ConfigError(f"{self.path}: holds a run already; go on with --resume, or choose another folder")
         elif self.path.is_dir() and any(not file.name.startswith("writing.") for file in self.path.iterdir()):
@@ -99,8 +99,8 @@ class RunFolder:
 def _check_same(path: Path, old: dict, new: dict) -> None:
     """The folder's place of the data may differ, how much there is of it may not."""
     def values(document: dict) -> dict:
-        data = {f"data {key}": value for key, value in document["data"].items() if key.endswith("samples")}
-        return document["train"] | data | {"augmentation values": document["augmentation_values"]}
+        data = {f"data {key}": value for key, value in document.get("data", {}).items() if key.endswith("samples")}
+        return document["train"] | data | {"augmentation values": document.get("augmentation_values")}
 
     old_values, new_values = values(old), values(new)
     changed = [name for name in old_values | new_values if old_values.get(name) != new_values.get(name)]

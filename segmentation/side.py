@@ -9,7 +9,6 @@ Input: uint8 (N, size, size, 4), RGB and mask 0..255, as `scenes.crops.foot_crop
 float32 (N, 2) of `SIDES`.
 """
 
-import json
 import math
 import time
 from dataclasses import asdict, dataclass, fields
@@ -28,9 +27,9 @@ from scenes.images import InputSpec
 from scenes.sheet import FORMATS, corners_mm, homography, transform
 from segmentation import loader
 from segmentation.config import IMAGENET_MEAN, IMAGENET_STD, ConfigError
-from segmentation.network import CONFIG_FILE, weights_file
+from segmentation.network import CONFIG_FILE, read_config_document, weights_file
 from segmentation.run_folder import LOG_FILE, RunFolder
-from segmentation.train import WHERE, Trainer, TrainingError, _Log, _progress
+from segmentation.train import WHERE, Log, Trainer, TrainingError, progress_bar
 
 SIDES = ("left", "right")  # order of the outputs
 
@@ -158,10 +157,7 @@ def load_side(run: Path) -> tuple[keras.Model, SideConfig]:
     Raises:
         ConfigError: if the folder is no run of `train_side` or has no weights yet.
     """
-    file = Path(run) / CONFIG_FILE
-    if not file.is_file():
-        raise ConfigError(f"{run}: no run of `segmentation train-side`, there is no {CONFIG_FILE}")
-    config = SideConfig.from_json(json.loads(file.read_text())["train"])
+    config = SideConfig.from_json(read_config_document(Path(run), "train-side")["train"])
     model = build_side(config)
     model.load_weights(weights_file(Path(run)))
     return model, config
@@ -395,6 +391,8 @@ def train_side(
         TrainingError: a loss that is not finite; the run keeps its last finished epoch.
     """
     console = console or Console()
+    if (Path(out) / CONFIG_FILE).is_file() and not resume:  # told before minutes of decoding
+        raise ConfigError(f"{out}: holds a run already; go on with --resume, or choose another folder")
     samples, held_out_samples, how = loader.split_samples(data, validation)
     feet = read_feet(samples, SOURCE_PX, SOURCE_SPAN_MM, threads)
     held_out = read_feet(held_out_samples, config.size_px, config.span_mm, threads)
@@ -405,14 +403,14 @@ def train_side(
     if folder.epochs_done >= config.epochs:
         console.print(f"{folder.path}: all {config.epochs} epochs are done already")
         return folder
-    log = _Log(folder.path / LOG_FILE, console)
+    log = Log(folder.path / LOG_FILE, console)
     log(f"{len(feet)} feet to train on, {len(held_out)} to validate with ({WHERE[how]})")
     steps = loader.steps_per_epoch(len(feet), config.batch)
     trainer = SideTrainer(build_side(config), config, config.epochs * steps)
     if folder.epochs_done:
         trainer.restore(folder.read_state())
         log(f"going on after epoch {folder.epochs_done}")
-    with _progress(console) as progress:
+    with progress_bar(console) as progress:
         task = progress.add_task("training", total=config.epochs * steps, completed=trainer.steps_done, note="")
         for epoch in range(folder.epochs_done, config.epochs):
             line = _train_epoch(trainer, feet, epoch, threads, progress, task)

@@ -191,7 +191,7 @@ def train(
     if folder.epochs_done >= config.epochs:
         console.print(f"{folder.path}: all {config.epochs} epochs are done already")
         return folder
-    log = _Log(folder.path / LOG_FILE, console)
+    log = Log(folder.path / LOG_FILE, console)
     log(f"{len(training)} samples to train on, {len(held_out)} to validate with ({WHERE[how]}); decoding")
     train_pixels, held_out_pixels = loader.read_pixels(training, threads), loader.read_pixels(held_out, threads)
     networks = build_networks(config, initial_weights=not folder.epochs_done)
@@ -203,7 +203,7 @@ def train(
         trainer.restore(folder.read_state())
         log(f"going on after epoch {folder.epochs_done}")
     log(f"{networks.training.count_params():,} parameters, {config.epochs} epochs of {steps} steps of {config.batch}")
-    with _progress(console) as progress:
+    with progress_bar(console) as progress:
         task = progress.add_task("training", total=config.epochs * steps, completed=trainer.steps_done, note="")
         for epoch in range(folder.epochs_done, config.epochs):
             line = _train_epoch(trainer, train_pixels, epoch, threads, log, progress, task)
@@ -275,14 +275,14 @@ def _text(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _progress(console: Console) -> Progress:
+def progress_bar(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[note]}"), console=console, disable=not console.is_terminal,
     )
 
 
-class _Log:
+class Log:
     """Lines with the time, appended to a file and, unless quiet, printed."""
 
     def __init__(self, file: Path, console: Console):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from deploy import measure_command
 from deploy.meter import Meter
+from scenes.images import PhotoError
 
 # Test folders are no packages: the drawn scenes of the meter's tests are loaded by their path.
 _spec = importlib.util.spec_from_file_location("drawn_scenes", Path(__file__).with_name("test_meter.py"))
@@ -61,6 +62,20 @@ def test_recursive_outputs_keep_their_relative_path(photos, tmp_path):
     with Image.open(tmp_path / "masks" / "a.png") as mask:
         assert mask.mode == "L" and mask.size == (drawn.WIDTH, drawn.HEIGHT)
         assert set(np.unique(np.asarray(mask))) <= {0, 1, 2, 3}
+
+
+def test_a_photo_that_goes_away_keeps_its_measures(photos, tmp_path, monkeypatch):
+    """The overlay reads the photo a second time; by then it may be gone, and nothing measured may be lost."""
+
+    def gone(path):
+        raise PhotoError("unreadable_image", "no such file")
+
+    monkeypatch.setattr("scenes.images.read_photo", gone)
+    result = run(photos / "a.png", photos / "b.PNG", "--overlay", tmp_path / "over", "--json", tmp_path / "out.json")
+    assert result.exit_code == 1
+    answers = json.loads((tmp_path / "out.json").read_text())
+    assert [len(answer["feet"]) for answer in answers] == [1, 1]
+    assert all(answer["warnings"][-1]["code"] == "output_not_written" for answer in answers)
 
 
 def test_all_good_is_zero_and_prints_a_table(photos):

@@ -14,7 +14,8 @@ from keypoints.config import TrainConfig  # noqa: E402
 from keypoints.evaluate import evaluate  # noqa: E402
 from keypoints.loader import Batch, normalise  # noqa: E402
 from keypoints.models import simple_pose  # noqa: E402
-from keypoints.train import Learner, learning_rate, load_network, predict, prepare_run, train  # noqa: E402
+from keypoints.run import load_network, predict  # noqa: E402
+from keypoints.train import Learner, learning_rate, prepare_run, train  # noqa: E402
 
 TINY = TrainConfig(height=64, width=64, batch=2, epochs=2, learning_rate=1e-3, seed=1)
 
