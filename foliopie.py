@@ -24,6 +24,7 @@ EXTRA_OF = {
     "tf2onnx": "convert",
     "onnxruntime": "convert",
     "mitsuba": "render",
+    "drjit": "render",
     "trimesh": "render",
     "scipy": "render",
     "skimage": "render",

@@ -138,6 +138,10 @@ def _with_progress(meter, named, sheet):
 
 def _write_pictures(measurement, source, overlay, masks):
     """Write overlay and mask of one photo; returns None or what went wrong, {"code", "message"}."""
+    wanted = [_output_path(folder, source.output, suffix) for folder, suffix in ((overlay, ".jpg"), (masks, ".png"))
+              if folder]
+    if any(path.exists() and path.samefile(source.path) for path in wanted):
+        return {"code": "output_not_written", "message": "it would replace the photo itself: name another folder"}
     try:
         if overlay:
             from deploy.overlay import write_overlay

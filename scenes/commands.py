@@ -1,5 +1,6 @@
 """`foliopie scenes`: render a dataset, and check one."""
 
+import importlib
 from pathlib import Path
 
 import click
@@ -44,6 +45,8 @@ def scenes():
               help="Pictures of floors to use beside the project's own.")
 def render(folder, count, seed, workers, split, size, legs, textures):
     """Render scenes with their truth into DIR, and go on where an interrupted run stopped."""
+    # Told before a folder is made: in a worker process a missing renderer would end one worker after another.
+    importlib.import_module("mitsuba")
     from scenes.rendering.generate import render_dataset
 
     try:

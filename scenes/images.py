@@ -68,6 +68,8 @@ def read_photo(path):
     path = Path(path)
     if path.is_dir():
         raise PhotoError("unreadable_image", "this is a folder, not an image file")
+    if path.exists() and not path.is_file():
+        raise PhotoError("unreadable_image", "this is no regular file: copy the photo into one")
     # A damaged file makes Pillow's decoders raise nearly anything, so that here every exception means the
     # same.
     try:

@@ -78,6 +78,17 @@ def test_a_photo_that_goes_away_keeps_its_measures(photos, tmp_path, monkeypatch
     assert all(answer["warnings"][-1]["code"] == "output_not_written" for answer in answers)
 
 
+def test_an_overlay_never_replaces_the_photo(photos, tmp_path):
+    jpeg = photos / "d.jpg"
+    with Image.open(photos / "a.png") as picture:
+        picture.convert("RGB").save(jpeg, quality=95)
+    before = jpeg.read_bytes()
+    result = run(jpeg, "--overlay", photos, "--json", tmp_path / "out.json")
+    assert result.exit_code == 1 and jpeg.read_bytes() == before
+    answer, = json.loads((tmp_path / "out.json").read_text())
+    assert answer["warnings"][-1]["code"] == "output_not_written" and len(answer["feet"]) == 1
+
+
 def test_all_good_is_zero_and_prints_a_table(photos):
     result = run(photos / "a.png")
     assert result.exit_code == 0

@@ -179,9 +179,13 @@ def test_the_format_can_be_said():
         measured(sheet="a5")
 
 
-def test_weak_corners_fall_back_on_the_mask():
-    measurement, corners, _ = measured(peak=0.02)
-    assert np.abs(points_of(measurement) - corners).max() < 2.0
+def test_without_peaks_there_is_no_sheet_whatever_the_mask_says():
+    with pytest.raises(SheetError) as caught:
+        measured(peak=0.02)
+    assert caught.value.code == "sheet_not_found"
+
+
+def test_wrong_corners_fall_back_on_the_mask():
     wrong, corners, _ = measured(foot=None, error_px=200.0)
     assert np.abs(points_of(wrong) - corners).max() < 2.0
 
@@ -270,7 +274,7 @@ def test_corners_of_a_cut_off_sheet_is_an_error():
     mask = np.zeros((300, 300), np.uint8)
     mask[:, :120] = SHEET
     with pytest.raises(SheetError) as caught:
-        candidate_quads(np.zeros((4, 2)), np.zeros(4), mask, np.ones(2))
+        candidate_quads(np.zeros((4, 2)), np.ones(4), mask, np.ones(2))
     assert caught.value.code == "sheet_cut_off"
 
 

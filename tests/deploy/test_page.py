@@ -53,11 +53,16 @@ def test_summary_counts():
         "photos": 3, "answered": 2, "failed": 1, "feet": 1, "warned": 1}
 
 
+def test_a_name_that_is_no_unicode_is_escaped(tmp_path):
+    write_text(tmp_path / "page.html", "bad\udcff.jpg")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == "bad\\udcff.jpg"
+
+
 def test_the_file_is_whole_or_not_there(tmp_path):
     path = tmp_path / "new" / "page.html"
     write_measurements(path, [Entry(ANSWER)])
     assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
-    with pytest.raises(UnicodeEncodeError):
-        write_text(path, "\ud800")
+    with pytest.raises(TypeError):
+        write_text(path, b"no text")
     assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
     assert [file.name for file in path.parent.iterdir()] == ["page.html"]

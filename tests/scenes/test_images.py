@@ -1,3 +1,4 @@
+import os
 import pickle
 import warnings
 import zlib
@@ -137,6 +138,12 @@ def test_a_file_cut_short_is_unreadable(tmp_path, name, monkeypatch):
     path = saved(tmp_path, Image.fromarray(noise), name)
     path.write_bytes(path.read_bytes()[:len(path.read_bytes()) // 2])
     assert code_and_message(path)[0] == "unreadable_image"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    code, message = code_and_message(tmp_path / "pipe.jpg")
+    assert code == "unreadable_image" and "no regular file" in message
 
 
 def test_folders_and_missing_files_are_unreadable(tmp_path):
