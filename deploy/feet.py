@@ -102,6 +102,7 @@ def find_feet(
     corner_sigma_px,
     mask_sigma_px,
     left_probability: Callable[[np.ndarray], float] | None = None,
+    labels=None,
 ):
     """Measure every foot that stands on the sheet, largest first.
 
@@ -109,10 +110,11 @@ def find_feet(
     camera: scenes.camera.Camera of the photo. corners: (4, 2) px of the photo, the sheet's. corner_sigma_px,
     mask_sigma_px: standard deviations, in photo pixels, of a corner and of the mask's outline. left_probability:
     from a foot's filled region, bool (h, w) in pixels of `probabilities`, to the probability that it is a left one; it
-    takes the place of the segmentation network's word on the side.
+    takes the place of the segmentation network's word on the side. labels: `class_mask(probabilities)` where the caller
+    has it already.
     """
     scale = np.array([probabilities.shape[1] / camera.width, probabilities.shape[0] / camera.height])
-    labels = class_mask(probabilities)
+    labels = class_mask(probabilities) if labels is None else labels
     feet = []
     for region in _regions(probabilities, labels, to_resized(corners, scale), camera, scale):
         contour = _outline(region)

@@ -317,7 +317,7 @@ def _answer(photo, quad, scores, probabilities, formats, networks):
     spec = networks.segmentation_spec
     mask_sigma = MASK_SIGMA_NETWORK_PX * max(height, width) / max(spec.height, spec.width)
     asked = _side_of(networks, rgb, decision.camera.sheet_to_image) if networks.side else None
-    feet = tuple(find_feet(probabilities, decision.camera, sharp, corner_sigma, mask_sigma, asked))
+    feet = tuple(find_feet(probabilities, decision.camera, sharp, corner_sigma, mask_sigma, asked, mask))
     mask = _with_sides(mask, feet, scale)
     warnings = _warnings(rgb, mask, scale, decision, corners, feet, len(formats) > 1)
     return {"sheet": decision, "corners": corners, "feet": feet, "warnings": warnings, "mask": mask}

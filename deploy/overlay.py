@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from deploy.corners import to_resized
 from scenes.labels import LEFT_FOOT, PALETTE, RIGHT_FOOT
 
 LONG_SIDE = 1600  # px; larger photos are drawn smaller
@@ -32,7 +33,7 @@ def draw_measurement(rgb, measurement, long_side=LONG_SIDE):
     _tint_feet(canvas, measurement.feet, scale, unit)
     _draw_sheet(canvas, measurement.corners, scale, unit)
     for foot in measurement.feet:
-        heel, toe = (_place(point, scale) for point in (foot.heel, foot.toe))
+        heel, toe = (to_resized(point, scale) for point in (foot.heel, foot.toe))
         for colour, thickness in (((0, 0, 0), 4 * unit), (AXIS_COLOUR, 2 * unit)):
             _line(canvas, heel, toe, colour, thickness)
             _bar(canvas, heel, toe - heel, colour, thickness, 8 * unit)
@@ -45,10 +46,6 @@ def write_overlay(path, rgb, measurement):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(draw_measurement(rgb, measurement)).save(path, format="JPEG", quality=JPEG_QUALITY)
-
-
-def _place(point, scale):
-    return (np.asarray(point, np.float64) + 0.5) * scale - 0.5
 
 
 def _fixed(point):
@@ -74,7 +71,7 @@ def foot_colour(foot):
 
 def _tint_feet(canvas, feet, scale, unit):
     for foot in feet:
-        outline = np.rint(_place(foot.contour, scale)).astype(np.int32)
+        outline = np.rint(to_resized(foot.contour, scale)).astype(np.int32)
         region = np.zeros(canvas.shape[:2], np.uint8)
         cv2.drawContours(region, [outline], -1, 1, cv2.FILLED)
         colour = np.array(foot_colour(foot), np.float32)
@@ -83,7 +80,7 @@ def _tint_feet(canvas, feet, scale, unit):
 
 
 def _draw_sheet(canvas, corners, scale, unit):
-    places = [_place((corner.x, corner.y), scale) for corner in corners]
+    places = [to_resized((corner.x, corner.y), scale) for corner in corners]
     for i in range(4):
         _line(canvas, places[i], places[(i + 1) % 4], SHEET_COLOUR, 2 * unit)
     for place, corner in zip(places, corners, strict=True):
@@ -105,7 +102,7 @@ def _write_texts(canvas, measurement, scale, unit):
             f"{foot.side}\n{foot.length_mm:.0f} \u00b1 {foot.length_uncertainty_mm:.0f} mm long\n"
             f"{foot.width_mm:.0f} \u00b1 {foot.width_uncertainty_mm:.0f} mm wide"
         )
-        middle = (_place(foot.heel, scale) + _place(foot.toe, scale)) / 2
+        middle = (to_resized(foot.heel, scale) + to_resized(foot.toe, scale)) / 2
         _text(draw, middle + 14 * unit, text, font, image.size)
     return np.asarray(image)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -79,20 +80,10 @@ def train(data: Path, out: Path, resume: bool, validation: Path | None, threads:
     if options["imagenet"] and options["encoder_weights"]:
         raise click.UsageError("--imagenet and --encoder-weights: give one of them")
     threads = _prepare_tensorflow(threads)
-    from segmentation.config import ConfigError
-    from segmentation.loader import DataError
-    from segmentation.train import TrainingError
     from segmentation.train import train as run_training
 
-    try:
+    with _training_into(out):
         run_training(data, out, _config(options), resume, validation, threads)
-    except (ConfigError, DataError, TrainingError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    except ValueError as error:
-        raise click.ClickException(str(error).splitlines()[0]) from error
-    except KeyboardInterrupt:
-        raise click.ClickException(f"stopped; the same command with --resume goes on with {out}") from None
-    click.echo(f"run folder: {out}")
 
 
 @segmentation.command()
@@ -144,6 +135,24 @@ def _config(options: dict):
     )
 
 
+@contextmanager
+def _training_into(out: Path):
+    """Within it what a training raises for its user becomes one line; at the end the run folder is named."""
+    from segmentation.config import ConfigError
+    from segmentation.loader import DataError
+    from segmentation.train import TrainingError
+
+    try:
+        yield
+    except (ConfigError, DataError, TrainingError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except ValueError as error:
+        raise click.ClickException(str(error).splitlines()[0]) from error
+    except KeyboardInterrupt:
+        raise click.ClickException(f"stopped; the same command with --resume goes on with {out}") from None
+    click.echo(f"run folder: {out}")
+
+
 def _prepare_tensorflow(threads: int) -> int:
     """Sets what TensorFlow reads when it is imported or first used. Returns the number of threads."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -171,18 +180,8 @@ def _prepare_tensorflow(threads: int) -> int:
 def train_side(data: Path, out: Path, validation: Path | None, resume: bool, threads: int, **options) -> None:
     """Train the small network that tells a left foot from a right one, on the feet of the dataset folder DATA."""
     threads = _prepare_tensorflow(threads)
-    from segmentation.config import ConfigError
-    from segmentation.loader import DataError
     from segmentation.side import SideConfig
     from segmentation.side import train_side as run_training
-    from segmentation.train import TrainingError
 
-    try:
+    with _training_into(out):
         run_training(data, out, SideConfig(**options), resume, validation, threads)
-    except (ConfigError, DataError, TrainingError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-    except ValueError as error:
-        raise click.ClickException(str(error).splitlines()[0]) from error
-    except KeyboardInterrupt:
-        raise click.ClickException(f"stopped; the same command with --resume goes on with {out}") from None
-    click.echo(f"run folder: {out}")

@@ -14,7 +14,6 @@ from scenes import labels, sheet
 from scenes.rendering.foot import sample_leg
 from scenes.rendering.layout import Layout, sample_layout
 from scenes.rendering.legs import leg_meshes, place_leg, sample_clothes
-from scenes.rendering.meshes import SHEET_LIFT_MM
 from scenes.rendering.surroundings import clutter, floor_mesh, lamps, sheet_mesh
 from scenes.rendering.truth import class_mask, corner_visibility, foot_truth, published_frame, sensor, touches_sheet
 
@@ -67,10 +66,8 @@ def _build(rng, size, library, textures):
     # Loaded one after another: in parallel the order of the lamps, and with it the noise, was a matter of luck.
     scene = mi.load_dict(parts | clutter(rng, layout) | lamps(rng, layout), parallel=False)
     mask = class_mask(scene, camera, classes)
-    # The ray's corner is the one in the world's order; the record's is in the published one.
-    world = sheet.corners_mm(paper)
-    order = sheet.order_corners(camera.project(np.column_stack([world, np.full(4, SHEET_LIFT_MM)])))
-    visibility = corner_visibility(scene, camera, world)[order]
+    # Corners in published order, back in the world's frame, where the rays are cast.
+    visibility = corner_visibility(scene, camera, sheet.corners_mm(paper, long_side) @ turn[:2, :2])
     seen = [foot for foot in feet if (mask == labels.NAMES.index(f"{foot['side']}_foot")).any()]
     record = {"width": camera.width, "height": camera.height, "corners": corners.tolist(),
               "visibility": visibility.tolist(),
