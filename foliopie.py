@@ -8,10 +8,11 @@ import click
 # First name on the command line -> (where its click command is, what the overview says about it).
 COMMANDS = {
     "measure": ("deploy.measure_command:measure", "Measure the feet in photos, in millimetres."),
-    "scenes": ("scenes.commands:scenes", "Render photos with their truth, and check datasets."),
+    "scenes": ("scenes.commands:scenes", "Render photos with their truth; check, prepare, convert datasets."),
     "keypoints": ("keypoints.commands:keypoints", "Train and evaluate the network for the sheet's corners."),
     "segmentation": ("segmentation.commands:segmentation", "Train and evaluate the network for the masks."),
     "deploy": ("deploy.commands:deploy", "Convert trained networks into a bundle, and verify a bundle."),
+    "experiments": ("experiments.commands:experiments", "Run what the project claims, and compare networks on photos."),
 }
 
 # Import name -> the extra of setup.cfg that installs it, for a message that names the way out.
@@ -24,10 +25,14 @@ EXTRA_OF = {
     "tf2onnx": "convert",
     "onnxruntime": "convert",
     "mitsuba": "render",
+    "mitsuba_oidn": "render",
     "drjit": "render",
     "trimesh": "render",
     "scipy": "render",
     "skimage": "render",
+    "matplotlib": "prepare",
+    "sklearn": "prepare",
+    "pycocotools": "prepare",
 }
 
 

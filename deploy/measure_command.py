@@ -8,9 +8,6 @@ from pathlib import Path
 
 import click
 
-# What counts as a photo in a folder; a file that is named is tried whatever it is called.
-PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif")
-
 
 @click.command()
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO|FOLDER...", type=click.Path(path_type=Path))
@@ -33,6 +30,7 @@ def measure(photos, bundle, sheet, json_path, overlay, masks, page, recursive):
     usage.
     """
     from deploy.bundle import BundleError
+    from scenes.images import PHOTO_EXTENSIONS
 
     named = find_photos(photos, recursive)
     if not named:
@@ -90,6 +88,8 @@ def find_photos(given, recursive):
     is named twice is measured once. Outputs keep the relative path below the folder; photos that differ in their
     extension alone keep it in the output's name, and those of the same name below several folders the folder, too.
     """
+    from scenes.images import PHOTO_EXTENSIONS
+
     found = {}
     for path in given:
         if path.is_dir():

@@ -205,6 +205,52 @@ def evaluate(run, data, split, weights, threads):
     click.echo(f"written: {path}")
 
 
+@keypoints.command()
+@click.argument("data", type=FOLDER)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.png",
+    help="The picture to write.",
+)
+@click.option("--name", metavar="SAMPLE", help="Name of the sample, without ending; the first one by default.")
+@click.option(
+    "--sigma",
+    "sigma_px",
+    type=click.FloatRange(min=0, min_open=True),
+    default=2.0,
+    show_default=True,
+    help="Width of the peaks, in heatmap pixels.",
+)
+def heatmaps(data, out, name, sigma_px):
+    """Draw the four target heatmaps of a sample of the dataset folder DATA over its photo (figure 27)."""
+    import importlib
+
+    importlib.import_module("matplotlib")  # told before any work, where it is missing
+    from keypoints.config import TrainConfig
+    from keypoints.figures import heatmap_figure
+    from keypoints.loader import HELD_SIZE, load_examples, plain_sample, target
+    from scenes.dataset import read_dataset
+    from scenes.images import PhotoError
+    from scenes.preparation.figures import save_figure
+
+    try:
+        config = TrainConfig(sigma_px=sigma_px)
+        samples = [sample for sample in read_dataset(data) if name in (None, sample.name)][:1]
+        if not samples:
+            raise ValueError(f"{data} has no sample {'at all' if name is None else f'named {name!r}'}")
+        examples = load_examples(samples, HELD_SIZE * max(config.height, config.width))
+        image, corners, visibility = plain_sample(examples[0], config)
+        figure = heatmap_figure(
+            image, corners, visibility, target(corners, config), samples[0].name, config.sigma_px
+        )
+        save_figure(figure, out)
+    except (PhotoError, ValueError, OSError) as fault:
+        raise click.ClickException(str(fault)) from fault
+    click.echo(f"written: {out}")
+
+
 def _print_errors(result):
     from rich.console import Console
     from rich.table import Table

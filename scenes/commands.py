@@ -1,9 +1,12 @@
-"""`foliopie scenes`: render a dataset, and check one."""
+"""`foliopie scenes`: render a dataset, look at one, check one."""
 
 import importlib
 from pathlib import Path
 
 import click
+
+from scenes.exchange.commands import export, import_
+from scenes.preparation.commands import clean, labels, stats
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -27,30 +30,65 @@ def scenes():
     """Datasets of feet on sheets of paper."""
 
 
+class Choice(click.ParamType):
+    """One of the names of a mapping of the renderer's, which is imported only when the option is used."""
+
+    def __init__(self, name, module, attribute):
+        self.name, self.module, self.attribute = name, module, attribute
+
+    def convert(self, value, param, ctx):
+        names = getattr(importlib.import_module(self.module), self.attribute)
+        if value not in names:
+            self.fail(f"{value!r} is none of {', '.join(names)}", param, ctx)
+        return value
+
+
+PRESET = Choice("NAME", "scenes.rendering.presets", "PRESETS")
+GROUP = Choice("GROUP", "scenes.rendering.config", "GROUPS")
+
+
+def _rendering_options(command):
+    """The options that decide what a scene is drawn from."""
+    for option in (
+        click.option("--without", multiple=True, type=GROUP,
+                     help="Leave a group of choices out, for comparisons: textures, camera, sheet, legs, things or "
+                          "light. May be repeated."),
+        click.option("--textures", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+                     help="Pictures of floors to use beside the project's own."),
+        click.option("--legs", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+                     help="Shapes of lower legs (.npz) to use in place of the project's own."),
+        click.option("--size", default="240x320", show_default=True, type=Size(),
+                     help="Width and height of an upright photo."),
+        click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes."),
+    ):
+        command = option(command)
+    return command
+
+
 @scenes.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
-@click.option("--count", default=100, show_default=True, type=click.IntRange(min=1),
-              help="Scenes in the dataset.")
+@click.option("--preset", type=PRESET,
+              help="A whole dataset with its splits: tiny (20 scenes), small (280), thesis (two datasets, 6084 and "
+                   "6244).")
+@click.option("--count", type=click.IntRange(min=1), help="Scenes of one split.  [default: 100]")
+@click.option("--split", type=click.Choice(["train", "validation", "test"]),
+              help="What these scenes are for; written to their attributes.  [default: train]")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0),
               help="The same seed gives the same files, whatever the workers.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
-@click.option("--split", default="train", show_default=True,
-              type=click.Choice(["train", "validation", "test"]),
-              help="What the scenes are for; written to their attributes.")
-@click.option("--size", default="240x320", show_default=True, type=Size(),
-              help="Width and height of an upright photo.")
-@click.option("--legs", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-              help="Shapes of lower legs (.npz) to use in place of the project's own.")
-@click.option("--textures", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
-              help="Pictures of floors to use beside the project's own.")
-def render(folder, count, seed, workers, split, size, legs, textures):
+@_rendering_options
+def render(folder, preset, count, split, seed, workers, size, legs, textures, without):
     """Render scenes with their truth into DIR, and go on where an interrupted run stopped."""
+    if preset and (count or split):
+        raise click.UsageError("--preset has its own numbers and splits: give it, or --count and --split")
     # Told before a folder is made: in a worker process a missing renderer would end one worker after another.
     importlib.import_module("mitsuba")
-    from scenes.rendering.generate import render_dataset
+    from scenes.rendering import config, generate, presets
 
+    parts = presets.PRESETS[preset] if preset else {"": {split or "train": count or 100}}
     try:
-        render_dataset(folder, count, seed, workers, split, size=size, legs=legs, textures=textures)
+        for part, counts in parts.items():
+            generate.render_dataset(folder / part, counts, seed, workers, size=size, legs=legs, textures=textures,
+                                    config=config.without(without))
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
@@ -59,17 +97,91 @@ def render(folder, count, seed, workers, split, size, legs, textures):
 
 @scenes.command()
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def check(folder):
-    """Check the dataset in DIR and name every fault: file, rule, what is wrong."""
-    from scenes.dataset import check_dataset, read_dataset
+@click.option("--count", default=48, show_default=True, type=click.IntRange(min=1), help="Photos, drawn at random.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of that draw.")
+@click.option("--truth", is_flag=True, help="Draw the outlines of the masks and the corners.")
+@click.option("--beside", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Photos of another folder, real ones say, to put beside.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="The picture, .png or .jpg.  [default: DIR/contact_sheet.png]")
+def sheet(folder, count, seed, truth, beside, out):
+    """Draw a contact sheet of the dataset in DIR."""
+    import cv2
 
+    from scenes.contact_sheet import chosen, contact_sheet
+    from scenes.dataset import read_dataset
+    from scenes.images import PHOTO_EXTENSIONS
+
+    out = out or folder / "contact_sheet.png"
+    others = sorted(p for p in beside.iterdir() if p.suffix.lower() in PHOTO_EXTENSIONS) if beside else []
+    try:
+        picture, problems = contact_sheet(chosen(read_dataset(folder), count, seed), truth,
+                                          chosen(others, count, seed))
+        if not cv2.imwrite(str(out), picture[..., ::-1]):
+            raise OSError(f"{out} cannot be written: name a file in a folder that is there")
+    except (ValueError, OSError, cv2.error) as error:
+        raise click.ClickException(str(error)) from error
+    for problem in problems:
+        click.echo(problem, err=True)
+    click.echo(out)
+    if problems:
+        raise SystemExit(1)
+
+
+@scenes.command()
+@click.option("--count", default=20, show_default=True, type=click.IntRange(min=1), help="Scenes in each process.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the numbers there too.")
+@_rendering_options
+def benchmark(count, json_file, workers, size, legs, textures, without):
+    """Scenes a minute, for one process and for more, and which part of the work takes how long."""
+    importlib.import_module("mitsuba")
+    import json
+
+    from scenes.rendering.benchmark import as_table, run_benchmark
+    from scenes.rendering.config import without as leave_out
+
+    try:
+        result = run_benchmark(count, workers, size, legs, textures, leave_out(without))
+        if json_file:
+            json_file.write_text(json.dumps(result, indent=1) + "\n")
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(as_table(result))
+
+
+@scenes.command()
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--fix", is_flag=True,
+              help="First repair what is safe to repair. Nothing is deleted: annotations.json is kept as "
+                   "annotations.json.bak, files that do not belong are moved to DIR/extra.")
+def check(folder, fix):
+    """Check the dataset in DIR and name every fault: file, rule, what is wrong."""
+    from scenes.checking import check_dataset
+    from scenes.dataset import read_category, read_dataset
+    from scenes.document import SHEET
+    from scenes.repair import fix_dataset
+
+    if fix:
+        try:
+            for repair in fix_dataset(folder):
+                click.echo(f"repaired: {repair}")
+        except OSError as error:
+            raise click.ClickException(f"{folder} cannot be written: {error}") from error
     faults = check_dataset(folder)
     for fault in faults:
         click.echo(str(fault), err=True)
     if faults:
         raise SystemExit(1)
-    samples = read_dataset(folder)
-    feet = sum(len(sample.attributes.get("feet", [])) for sample in samples)
+    samples, category = read_dataset(folder, category=None), read_category(folder)
     splits = [sample.attributes.get("split", "no split") for sample in samples]
     counts = ", ".join(f"{splits.count(split)} {split}" for split in dict.fromkeys(splits))
-    click.echo(f"{folder}: {len(samples)} images ({counts or 'none'}), {feet} feet, no faults")
+    if category == SHEET:
+        what = f"{sum(len(sample.attributes.get('feet', [])) for sample in samples)} feet"
+    else:
+        what = f"{len(category.keypoints)} keypoints of category {category.name} each"
+    click.echo(f"{folder}: {len(samples)} images ({counts or 'none'}), {what}, no faults")
+
+
+for command in (stats, clean, labels, import_, export):
+    scenes.add_command(command)

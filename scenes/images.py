@@ -22,6 +22,8 @@ MAX_PIXELS = 200_000_000
 # HEIF is there for those who have registered a plugin for it.
 PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+# What counts as a photo in a folder; a file that is named is tried whatever it is called.
+PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif")
 PADDING_GREY = 114
 
 _ORIENTATION = 0x0112

@@ -18,14 +18,17 @@ ROOT = Path(__file__).resolve().parents[1]
 SUBCOMMANDS = [
     [],
     ["measure"],
-    ["scenes"], ["scenes", "render"], ["scenes", "check"],
-    ["keypoints"], ["keypoints", "train"], ["keypoints", "evaluate"],
+    ["scenes"], ["scenes", "render"], ["scenes", "sheet"], ["scenes", "benchmark"], ["scenes", "check"],
+    ["scenes", "stats"], ["scenes", "clean"], ["scenes", "labels"], ["scenes", "import"], ["scenes", "export"],
+    ["keypoints"], ["keypoints", "train"], ["keypoints", "evaluate"], ["keypoints", "heatmaps"],
     ["segmentation"], ["segmentation", "train"], ["segmentation", "evaluate"], ["segmentation", "train-side"],
     ["deploy"], ["deploy", "export"], ["deploy", "verify"],
+    ["experiments"], ["experiments", "list"], ["experiments", "run"], ["experiments", "compare"],
 ]  # fmt: skip
 HEAVY = {
     "numpy", "cv2", "PIL", "openvino", "mxnet", "gluoncv", "tensorflow", "keras", "onnx", "onnxruntime",
     "tf2onnx", "mitsuba", "trimesh", "scipy", "skimage", "pandas", "matplotlib", "jinja2", "rich",
+    "sklearn", "pycocotools", "mitsuba_oidn",
 }  # fmt: skip
 # Runs the command line in this interpreter, then names what it has loaded on the last line of stderr.
 PROGRAM = """

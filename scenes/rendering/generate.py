@@ -10,6 +10,8 @@ import json
 import multiprocessing
 import os
 import signal
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,25 +20,39 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from scenes.dataset import write_annotations
+from scenes.dataset import SPLITS, write_annotations
 
-SPLITS = ("train", "validation", "test")
 RECORDS = ".scenes"
 RECIPE_FILE = "render.json"
 # Raise it whenever the same seed would give other pictures: a folder of another version is not continued.
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides every pixel of a dataset but the number of scenes; kept beside it as ``render.json``."""
+    """What decides every pixel of a dataset; kept beside it as ``render.json``.
+
+    How many scenes a split has is not part of it: a dataset may grow.
+    """
 
     seed: int
-    split: str
     size: tuple[int, int]
     legs: str | None  # sha256 of the file of legs; None: the project's own procedural leg
     textures: str | None  # sha256 over names and contents of the folder of textures; None: procedural floors only
+    config: dict  # of the `SceneConfig`
     version: int = RECIPE_VERSION
+
+
+@dataclass(frozen=True, order=True)
+class Job:
+    """One scene of a dataset."""
+
+    split: str
+    index: int
+
+    @property
+    def name(self):
+        return f"{self.split}_{self.index:06d}"
 
 
 def _sha256(paths):
@@ -62,34 +78,51 @@ def _encoded(extension, picture, parameters=()):
 
 
 class _Worker:
-    """What one process keeps between scenes: the library of legs, the list of textures."""
+    """What one process keeps between scenes: settings, the library of legs, the list of textures."""
 
-    def __init__(self, folder, recipe, legs, textures):
-        from scenes.rendering.foot import LegLibrary
-        from scenes.rendering.surfaces import texture_files
+    def __init__(self, folder, seed, size, legs, textures, config):
+        self.folder, self.seed, self.size, self.config = folder, seed, size, config
+        self.sources = read_sources(legs, textures, seed)
 
-        self.folder, self.recipe = folder, recipe
-        self.library = LegLibrary(legs) if legs else None
-        self.textures = tuple(texture_files(textures)) if textures else ()
+    def render(self, job):
+        """One scene's photo, mask and record on disk; the record last, for it says that the others are whole.
 
-    def render(self, index):
-        """One scene's photo, mask and record on disk; the record last, for it says that the others are whole."""
-        from scenes.rendering.photograph import photograph
+        Returns None, or what went wrong in one line.
+        """
         from scenes.rendering.scene import render_scene
 
-        recipe = self.recipe
-        rng = np.random.default_rng([SPLITS.index(recipe.split), recipe.seed, index])
-        rendered = render_scene(rng, recipe.size, self.library, self.textures)
-        photo = photograph(rendered.radiance, rng)
-        name = f"{index:06d}"
-        quality = int(rng.integers(72, 97))
-        jpeg = _encoded(".jpg", cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality))
-        _write_beside(self.folder / "images" / f"{name}.jpg", jpeg)
-        _write_beside(self.folder / "masks" / f"{name}.png", _encoded(".png", rendered.mask))
-        record = dict(rendered.record, file_name=f"{name}.jpg")
-        record["attributes"] = dict(record["attributes"], seed=recipe.seed, split=recipe.split)
-        _write_beside(self.folder / RECORDS / f"{name}.json", json.dumps(record).encode())
-        return index
+        rng = np.random.default_rng([SPLITS.index(job.split), self.seed, job.index])
+        try:
+            rendered = render_scene(rng, self.size, self.sources, self.config)
+        except (ValueError, IndexError, ArithmeticError) as error:
+            # A shape that cannot be built ends this scene, and is told; the rest of a night's rendering goes on.
+            return f"scene {job.name} of seed {self.seed}: {type(error).__name__}: {error}"
+        write_scene(self.folder, job, self.seed, rendered, rng, self.config.photograph.jpeg_quality)
+        return None
+
+
+def read_sources(legs, textures, seed):
+    """`Sources` of a file of legs and a folder of textures, each a path or None.
+
+    Without a file the project's own shapes of ``seed`` are used.
+    """
+    from scenes.rendering.leg_library import LegLibrary
+    from scenes.rendering.leg_pool import LegPool
+    from scenes.rendering.scene import Sources
+    from scenes.rendering.surfaces import texture_files
+
+    return Sources(LegLibrary(legs) if legs else LegPool(seed), tuple(texture_files(textures)) if textures else ())
+
+
+def write_scene(folder, job, seed, rendered, rng, jpeg_quality):
+    """Photo, mask and record of a `Rendered` scene into the dataset ``folder``."""
+    quality = int(rng.integers(jpeg_quality[0], jpeg_quality[1] + 1))
+    jpeg = _encoded(".jpg", cv2.cvtColor(rendered.photo, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality))
+    _write_beside(folder / "images" / f"{job.name}.jpg", jpeg)
+    _write_beside(folder / "masks" / f"{job.name}.png", _encoded(".png", rendered.mask))
+    attributes = rendered.record["attributes"] | {"seed": seed, "split": job.split}
+    record = rendered.record | {"file_name": f"{job.name}.jpg", "attributes": attributes}
+    _write_beside(folder / RECORDS / f"{job.name}.json", json.dumps(record).encode())
 
 
 _worker = None
@@ -105,13 +138,13 @@ def _start_worker(*arguments):
 
 
 def _start_pooled_worker(*arguments):
-    # Ctrl-C reaches every process of the terminal; the parent answers it and ends these.
+    # Ctrl-C reaches every process of the terminal; the parent answers it, and these end with their scene.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _start_worker(*arguments)
 
 
-def _render(index):
-    return _worker.render(index)
+def _render(job):
+    return _worker.render(job)
 
 
 def _check_recipe(folder, recipe):
@@ -130,51 +163,86 @@ def _check_recipe(folder, recipe):
     _write_beside(path, json.dumps(asdict(recipe), indent=1).encode())
 
 
-def render_dataset(folder, count, seed, workers=1, split="train", size=(240, 320), legs=None, textures=None):
-    """Renders scenes 0 to ``count`` - 1 of ``seed`` into the dataset ``folder``; goes on where it was interrupted.
-
-    ``size`` is (width, height) px of a portrait photo; scenes turn it to landscape or crop it to a square at random.
-    ``legs`` is a file of leg shapes, ``textures`` a folder of floor images. Raises ValueError for a bad number or a
-    folder of another recipe, OSError for files that cannot be read.
-    """
-    if count < 1 or workers < 1 or seed < 0:
-        raise ValueError(f"count {count}, workers {workers}, seed {seed}: count and workers are at least 1, "
+def _check_numbers(counts, seed, workers):
+    if not counts or min(counts.values()) < 1 or workers < 1 or seed < 0:
+        raise ValueError(f"scenes {counts}, workers {workers}, seed {seed}: scenes and workers are at least 1, "
                          "the seed at least 0")
-    if split not in SPLITS:
-        raise ValueError(f"split {split!r}: one of {', '.join(SPLITS)}")
+    unknown = [split for split in counts if split not in SPLITS]
+    if unknown:
+        raise ValueError(f"split {unknown[0]!r}: one of {', '.join(SPLITS)}")
+
+
+def _check_growth(folder, counts):
+    """Refuses to leave out scenes that are there already."""
+    for path in sorted((folder / RECORDS).glob("*.json")):
+        split, _, index = path.stem.rpartition("_")
+        if int(index) >= counts.get(split, 0):
+            raise ValueError(f"{folder} has the scene {path.stem} already, and {counts.get(split, 0)} of split {split} "
+                             "were asked for: ask for as many at least, or name another folder")
+
+
+def render_dataset(folder, counts, seed, workers=1, size=(240, 320), legs=None, textures=None, config=None):
+    """Renders the scenes of ``seed`` into the dataset ``folder``; goes on where it was interrupted.
+
+    ``counts``: {split: number of scenes}. ``size`` is (width, height) px of a portrait photo; scenes turn it to
+    landscape or crop it to a square at random. ``legs`` is a file of leg shapes, ``textures`` a folder of floor images,
+    ``config`` a `SceneConfig` (None: the full variety). Raises ValueError for a bad number or a folder of another
+    recipe, OSError for files that cannot be read.
+    """
+    from scenes.rendering.config import SceneConfig
+    from scenes.rendering.surfaces import texture_files
+
+    config = config or SceneConfig()
+    _check_numbers(counts, seed, workers)
     folder, legs, textures = Path(folder), legs and Path(legs), textures and Path(textures)
     folder.mkdir(parents=True, exist_ok=True)
-    if textures:
-        from scenes.rendering.surfaces import texture_files
-    recipe = Recipe(seed, split, tuple(size), _sha256([legs]) if legs else None,
-                    _sha256(texture_files(textures)) if textures else None)
+    recipe = Recipe(seed, tuple(size), _sha256([legs]) if legs else None,
+                    _sha256(texture_files(textures)) if textures else None, asdict(config))
     _check_recipe(folder, recipe)
     for part in ("images", "masks", RECORDS):
         (folder / part).mkdir(exist_ok=True)
-    beyond = [path.stem for path in (folder / RECORDS).glob("*.json") if int(path.stem) >= count]
-    if beyond:
-        raise ValueError(f"{folder} has {count + len(beyond)} scenes or more already, {count} were asked for: "
-                         "ask for as many at least, or name another folder")
-    todo = [k for k in range(count) if not (folder / RECORDS / f"{k:06d}.json").exists()]
+    _check_growth(folder, counts)
+    jobs = [Job(split, index) for split in SPLITS for index in range(counts.get(split, 0))]
+    todo = [job for job in jobs if not (folder / RECORDS / f"{job.name}.json").exists()]
+    arguments = (folder, seed, tuple(size), legs, textures, config)
+    problems = _render_all(todo, len(jobs), workers, arguments)
+    if problems:
+        raise ValueError(f"{len(problems)} of {len(jobs)} scenes could not be rendered, the rest is in {folder}; please "
+                         f"report {'; '.join(problems[:5])}")
+    write_annotations(folder, [json.loads((folder / RECORDS / f"{job.name}.json").read_text()) for job in jobs])
+
+
+def _render_all(todo, total, workers, arguments):
+    """Renders the jobs under a progress bar; returns a line for each that failed."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("scenes", total=count, completed=count - len(todo), rate="")
-        arguments = (folder, recipe, legs, textures)
+        task = progress.add_task("scenes", total=total, completed=total - len(todo), rate="")
         if workers == 1:
             _start_worker(*arguments)
-            _follow(progress, task, map(_render, todo))
+            return _follow(progress, task, map(_render, todo))
         elif todo:
             # Fresh interpreters: Mitsuba's state does not survive a fork.
             context = multiprocessing.get_context("spawn")
-            with context.Pool(workers, _start_pooled_worker, arguments) as pool:
-                _follow(progress, task, pool.imap_unordered(_render, todo))
-    records = [json.loads((folder / RECORDS / f"{k:06d}.json").read_text()) for k in range(count)]
-    write_annotations(folder, records)
+            with ProcessPoolExecutor(workers, context, _start_pooled_worker, arguments) as pool:
+                try:
+                    futures = [pool.submit(_render, job) for job in todo]
+                    return _follow(progress, task, (future.result() for future in as_completed(futures)))
+                except BrokenProcessPool as error:
+                    raise OSError("a worker process was ended from outside, for lack of memory as a rule: "
+                                  "the same command goes on; fewer --workers need less") from error
+                except BaseException:
+                    pool.shutdown(wait=True, cancel_futures=True)
+                    raise
+    return []
 
 
 def _follow(progress, task, finished):
-    for _ in finished:
+    problems = []
+    for problem in finished:
+        if problem:
+            problems.append(problem)
         progress.advance(task)
         speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
         progress.update(task, rate=f"{speed * 60:.0f} a minute" if speed else "")
+    return sorted(problems)

@@ -1,4 +1,4 @@
-"""What stands where: the sheet, the legs, the camera and the lamps of one scene, drawn from one generator.
+"""What stands where: the sheet, the feet and the camera of one scene, drawn from one generator.
 
 World frame: millimetres, right-handed, z up, origin at the sheet's centre, the sheet's long side along y. The floor
 is the plane z = 0.
@@ -10,21 +10,72 @@ import numpy as np
 
 from scenes import sheet
 from scenes.camera import Camera
+from scenes.rendering.lens import Lens, seen_at
 
-TOP_SHARE = 0.87  # of the photos; the rest is taken near the floor, from the left or the right of the foot
 NEAREST_CORNER_MM = 60.0  # from the camera's plane to the sheet's nearest corner
-LEG_TOP_MM = 430.0  # above this the leg must have left the photo: the mesh ends there
+NEAREST_CAMERA_MM = 260.0  # nearer no phone focuses
+
+
+@dataclass(frozen=True)
+class StandingConfig:
+    """Who stands where. A ``*_share`` is a probability; lengths are millimetres, turns degrees."""
+
+    a4_share: float = 0.65  # the rest is US Letter
+    feet_shares: tuple[float, float, float] = (0.15, 0.63, 0.22)  # no foot on the sheet, one, two
+    across_share: float = 0.12  # the sheet lies across under the foot
+    turn_deg: float = 7.0  # standard deviation of the toes against the sheet's side
+    askew_share: float = 0.08  # a foot that stands at any angle, over a corner as a rule
+    over_edge_share: float = 0.12  # toes or side over the sheet's edge
+    heel_behind_mm: float = 25.0  # standard deviation of how far the heel stands behind the edge, one-sided
+    other_foot_share: float = 0.25  # of single feet: the same person's other foot stands beside the sheet
+    lifted_share: float = 0.05  # of single feet: it hovers over the sheet and is not on it
+    lifted_mm: tuple[float, float] = (25.0, 90.0)
+    bystander_share: float = 0.08  # somebody else's feet, in shoes as a rule
+    bystander_shoe_share: float = 0.6
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Where the photo is taken from. A ``*_share`` is a probability; angles are degrees."""
+
+    side_share: float = 0.13  # near the floor, from the foot's left or right
+    own_share: float = 0.5  # of the rest: one's own foot from above, the toes away from the photographer
+    opposite_share: float = 0.2  # from in front of the toes
+    quarter_share: float = 0.1  # from the side, from above; what is left comes from anywhere
+    steep_share: float = 0.2  # of views from above: tilted by `steep_deg` instead of a few degrees
+    tilt_deg: float = 17.0
+    steep_deg: tuple[float, float] = (20.0, 62.0)
+    side_deg: tuple[float, float] = (50.0, 78.0)
+    roll_deg: float = 5.0
+    shapes: tuple[float, float, float, float] = (0.6, 0.17, 0.05, 0.18)  # portrait, landscape, square, 9:16
+    field_deg: tuple[float, float] = (48.0, 78.0)  # along the photo's long side: 24 to 40 mm phones
+    wide_share: float = 0.08
+    wide_field_deg: tuple[float, float] = (78.0, 100.0)
+    fill: tuple[float, float] = (0.3, 0.97)  # sheet's extent over the photo's
+    far_share: float = 0.05
+    far_fill: tuple[float, float] = (0.16, 0.3)
+    close_share: float = 0.07  # the sheet is partly outside
+    close_fill: tuple[float, float] = (0.97, 1.15)
+    off_share: float = 0.07  # the sheet is slid out of the photo by up to a quarter more than there is room
+    distortion_share: float = 0.35
+    distortion: float = 0.02  # standard deviation of k1 r^2 at the photo's corner
+    wide_barrel: float = 0.1  # most of -k1 r^2 there of a wide lens; 0.148 and more would fold the picture over
+
+
+# The same views through a lens without distortion.
+PINHOLE = CameraConfig(distortion_share=0.0, wide_barrel=0.0)
 
 
 @dataclass(frozen=True)
 class FootPlace:
-    """Where a foot stands: the middle of its outline, its toes' direction and what it wears."""
+    """Where a foot stands: the middle of its outline, its toes' direction, whose it is."""
 
     side: str
     centre_mm: tuple[float, float]
     turn_deg: float  # toes' direction from +y, anticlockwise seen from above
-    sock: bool
-    trouser_from_mm: float | None  # height where the trouser leg begins; None: bare
+    person: int = 0  # 0: who stands on the sheet; both feet of a person wear the same
+    lifted_mm: float = 0.0  # sole over the sheet
+    shod: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,9 +85,8 @@ class Layout:
     sheet_format: sheet.SheetFormat
     feet: tuple[FootPlace, ...]
     camera: Camera
+    lens: Lens
     view: str  # "top", "left" or "right"
-    clutter: int
-    curl_mm: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # lift of each corner
 
 
 def look_at(position, target, up, focal_px, width, height):
@@ -50,91 +100,151 @@ def look_at(position, target, up, focal_px, width, height):
                   width, height)
 
 
-def sample_feet(rng, paper):
-    """None, one or two feet; now and then one more that stands beside the sheet."""
-    count = rng.choice([0, 1, 2], p=[0.15, 0.65, 0.2])
-    if count == 0:
-        return ()
-    along = rng.choice([0.0, 180.0]) if rng.random() < 0.88 else rng.choice([90.0, -90.0])
-    along += np.clip(rng.normal(0, 7), -25, 25)
-    forward = np.array([-np.sin(np.deg2rad(along)), np.cos(np.deg2rad(along))])
-    rightward = np.array([forward[1], -forward[0]])
-    sock = bool(rng.random() < 0.3)
-    trouser = float(rng.uniform(70, 260)) if rng.random() < 0.55 else None
-    back = -max(0.0, rng.normal(0, 25))  # the heel may hang over the sheet's edge behind
-    middle = forward * (back + rng.normal(0, 12)) + rightward * rng.normal(0, 14)
+def _axes(turn_deg):
+    """Unit vectors (2,) forward and to the right of toes turned by ``turn_deg`` from +y."""
+    forward = np.array([-np.sin(np.deg2rad(turn_deg)), np.cos(np.deg2rad(turn_deg))])
+    return forward, np.array([forward[1], -forward[0]])
+
+
+def sample_feet(rng, paper, config):
+    """The `FootPlace`s of a scene: on the sheet none, one or two; some beside it; seldom one that hovers."""
+    count = rng.choice(3, p=config.feet_shares)
+    across = rng.random() < config.across_share
+    along = rng.choice([90.0, -90.0]) if across else rng.choice([0.0, 180.0])
+    along += np.clip(rng.normal(0, config.turn_deg), -25, 25)
+    if count == 1 and rng.random() < config.askew_share:
+        along = rng.uniform(0, 360)
+    forward, rightward = _axes(along)
+    middle = forward * (rng.normal(0, 12) - max(0.0, rng.normal(0, config.heel_behind_mm)))
+    middle = middle + rightward * rng.normal(0, 14)
+    if count and rng.random() < config.over_edge_share:
+        middle = middle + (forward * rng.uniform(30, 130) if rng.random() < 0.5
+                           else rightward * rng.choice([-1, 1]) * rng.uniform(40, 100))
+    places = []
     if count == 1:
-        places = [(str(rng.choice(["left", "right"])), middle)]
-        if rng.random() < 0.25:  # the other foot beside the sheet
-            other = "left" if places[0][0] == "right" else "right"
-            sign = 1 if other == "right" else -1
-            reach = paper.short_mm / 2 + rng.uniform(70, 160)
-            places.append((other, rightward * sign * reach + forward * rng.normal(-20, 60)))
-    else:
+        places = _single_foot(rng, paper, config, along, middle)
+    elif count == 2:
         gap = rng.uniform(50, 68)
-        places = [("left", middle - rightward * gap), ("right", middle + rightward * gap)]
-    return tuple(FootPlace(side, tuple(map(float, centre)), float(along + rng.normal(0, 4)), sock, trouser)
-                 for side, centre in places)
+        places = [FootPlace(side, _point(middle + sign * rightward * gap), float(along + rng.normal(0, 4)))
+                  for side, sign in (("left", -1), ("right", 1))]
+    if rng.random() < config.bystander_share:
+        places += _bystander(rng, paper, config)
+    return tuple(places)
 
 
-def _photo_size(rng, size):
+def _point(values):
+    return tuple(map(float, values))
+
+
+def _single_foot(rng, paper, config, along, middle):
+    """One foot on the sheet, or over it, and perhaps the other one of the same person beside the sheet."""
+    forward, rightward = _axes(along)
+    side = str(rng.choice(["left", "right"]))
+    lifted = rng.uniform(*config.lifted_mm) if rng.random() < config.lifted_share else 0.0
+    places = [FootPlace(side, _point(middle), float(along + rng.normal(0, 4)), lifted_mm=float(lifted))]
+    if rng.random() < config.other_foot_share:
+        other, sign = ("left", -1) if side == "right" else ("right", 1)
+        reach = paper.short_mm / 2 + rng.uniform(70, 160)
+        centre = rightward * sign * reach + forward * rng.normal(-20, 60)
+        places.append(FootPlace(other, _point(centre), float(along + rng.normal(0, 8))))
+    return places
+
+
+def _bystander(rng, paper, config):
+    """One or both feet of another person beside the sheet."""
+    bearing = rng.uniform(0, 2 * np.pi)
+    outward = np.array([np.cos(bearing), np.sin(bearing)])
+    centre = outward * (np.hypot(paper.short_mm, paper.long_mm) / 2 + rng.uniform(150, 420))
+    # Most people look at what is photographed.
+    turn = np.rad2deg(bearing) + 90 + rng.normal(0, 50)
+    _, rightward = _axes(turn)
+    shod, apart = bool(rng.random() < config.bystander_shoe_share), rng.uniform(60, 140)
+    places = [FootPlace(side, _point(centre + sign * rightward * apart), float(turn + rng.normal(0, 8)), person=1,
+                        shod=shod) for side, sign in (("left", -1), ("right", 1))]
+    return places if rng.random() < 0.7 else places[:1]
+
+
+def _photo_size(rng, size, shapes):
     """``size`` = (long, short) in pixels, as a portrait, landscape or square photo; now and then 16:9."""
     long_side, short_side = max(size), min(size)
-    kind = rng.choice(["portrait", "landscape", "square", "tall"], p=[0.6, 0.17, 0.05, 0.18])
-    if kind == "tall":
+    kind = rng.choice(4, p=shapes)
+    if kind == 3:
         return round(long_side * 9 / 16), long_side
-    if kind == "square":
+    if kind == 2:
         return short_side, short_side
-    return (short_side, long_side) if kind == "portrait" else (long_side, short_side)
+    return (short_side, long_side) if kind == 0 else (long_side, short_side)
 
 
-def sample_camera(rng, size, toes_deg, paper):
-    """Camera and view for a sheet whose toes point ``toes_deg`` from +y; the sheet fills 0.25 to 1.05 of the photo.
-
-    ``size`` is (width, height) as asked for. The photographer stands mostly behind the heel or opposite the toes.
-    """
-    width, height = _photo_size(rng, size)
-    field_of_view = np.deg2rad(rng.uniform(48, 78))  # along the long side: 24 to 40 mm phones
-    focal = max(width, height) / 2 / np.tan(field_of_view / 2)
-    view = "top"
-    if rng.random() < TOP_SHARE:
-        tilt = abs(rng.normal(0, 17)) if rng.random() < 0.8 else rng.uniform(20, 62)
-        kinds = (rng.normal(0, 14), 180 + rng.normal(0, 14), rng.choice([90, -90]) + rng.normal(0, 14),
-                 rng.uniform(0, 360))
-        kind = rng.choice(4, p=[0.52, 0.2, 0.1, 0.18])
-        bearing = kinds[kind]
-        if kind == 0:  # one's own foot: the phone is held ahead of one's knee, so it looks back rather than forward
-            tilt = rng.normal(-7, 11)
-    else:
+def _viewpoint(rng, config):
+    """(view, bearing, tilt): bearing 0 has the toes at the photo's top; a positive tilt puts the camera behind them."""
+    if rng.random() < config.side_share:
         view = str(rng.choice(["left", "right"]))
-        tilt = rng.uniform(50, 78)
-        bearing = (90 if view == "right" else -90) + rng.normal(0, 16)
-    # Bearing 0: the top of the photo is where the toes point; a positive tilt puts the camera behind the heel.
-    heading = np.deg2rad(toes_deg + bearing)
+        return view, (90 if view == "right" else -90) + rng.normal(0, 16), rng.uniform(*config.side_deg)
+    tilt = rng.uniform(*config.steep_deg) if rng.random() < config.steep_share else abs(rng.normal(0, config.tilt_deg))
+    kind = rng.random() - config.own_share
+    if kind < 0:  # one's own foot: the phone is held ahead of one's knee, so it looks back rather than forward
+        return "top", rng.normal(0, 14), rng.normal(-7, 11)
+    if kind < config.opposite_share:
+        return "top", 180 + rng.normal(0, 14), tilt
+    if kind < config.opposite_share + config.quarter_share:
+        return "top", rng.choice([90, -90]) + rng.normal(0, 14), tilt
+    return "top", rng.uniform(0, 360), tilt
+
+
+def _optics(rng, config, size):
+    """(width, height, focal length in pixels, `Lens`)."""
+    width, height = _photo_size(rng, size, config.shapes)
+    is_wide = rng.random() < config.wide_share
+    field = rng.uniform(*(config.wide_field_deg if is_wide else config.field_deg))
+    focal = max(width, height) / 2 / np.tan(np.deg2rad(field) / 2)
+    bend = 0.0
+    if is_wide:
+        bend = -rng.uniform(0, config.wide_barrel)
+    elif rng.random() < config.distortion_share:
+        bend = np.clip(rng.normal(0, config.distortion), -0.06, 0.06)
+    corner = np.hypot(width, height) / 2 / focal
+    return width, height, focal, Lens(float(bend / corner**2))
+
+
+def _fill(rng, config):
+    kind = rng.random()
+    if kind < config.close_share:
+        return rng.uniform(*config.close_fill)
+    if kind < config.close_share + config.far_share:
+        return rng.uniform(*config.far_fill)
+    low, high = config.fill
+    return low + (high - low) * rng.beta(1.6, 1.1)
+
+
+def sample_camera(rng, size, toes_deg, paper, config):
+    """(`Camera`, `Lens`, view) for a sheet whose toes point ``toes_deg`` from +y; ``size`` is (width, height) px.
+
+    The photographer stands mostly behind the heel or opposite the toes.
+    """
+    width, height, focal, lens = _optics(rng, config, size)
+    view, bearing, tilt = _viewpoint(rng, config)
+    heading, tilt = np.deg2rad(toes_deg + bearing), np.deg2rad(tilt)
     ahead = np.array([-np.sin(heading), np.cos(heading), 0.0])
-    away = np.array([ahead[0] * -np.sin(np.deg2rad(tilt)), ahead[1] * -np.sin(np.deg2rad(tilt)),
-                     np.cos(np.deg2rad(tilt))])
-    roll = np.deg2rad(rng.normal(0, 5))
+    away = ahead * -np.sin(tilt) + (0, 0, np.cos(tilt))
+    roll = np.deg2rad(rng.normal(0, config.roll_deg))
     up = np.array([ahead[0] * np.cos(roll) - ahead[1] * np.sin(roll), ahead[0] * np.sin(roll) + ahead[1] * np.cos(roll),
                    0.0])
-    fill = 0.3 + 0.67 * rng.beta(1.6, 1.1) if rng.random() < 0.93 else rng.uniform(0.97, 1.15)
-    half = np.array([paper.short_mm, paper.long_mm]) / 2
-    corners = np.array([[-1, 1], [1, 1], [1, -1], [-1, -1]]) * half
-    corners = np.concatenate([corners, np.zeros((4, 1))], 1)
+    fill = _fill(rng, config)
+    corners = np.column_stack([sheet.corners_mm(paper), np.zeros(4)])
     distance = 900.0
     for _ in range(4):  # the sheet's extent is nearly inverse to the distance: a few steps settle it
         camera = look_at(away * distance, (0, 0, 0), up, focal, width, height)
-        seen = camera.project(corners)
-        filled = max(np.ptp(seen[:, 0]) / width, np.ptp(seen[:, 1]) / height)
-        distance = max(distance * filled / fill, 260.0)
+        seen = seen_at(corners, camera, lens)
+        filled = np.nanmax(np.ptp(seen, axis=0) / (width, height))
+        distance = max(distance * filled / fill, NEAREST_CAMERA_MM)
     # What room is left around the sheet is shared out at random by sliding the camera, not turning it.
     slack = (1 - min(fill, 1)) * distance * np.array([width, height]) / focal / 2
-    slide = rng.uniform(-1, 1, 2) * slack * (0.9 if rng.random() < 0.93 else 1.25)
+    slide = rng.uniform(-1, 1, 2) * slack * (1.25 if rng.random() < config.off_share else 0.9)
     right = np.cross(-away, up)
     right /= np.linalg.norm(right)
-    offset = right * slide[0] + up / np.linalg.norm(up) * slide[1] / max(np.cos(np.deg2rad(tilt)), 0.45)
+    offset = right * slide[0] + up / np.linalg.norm(up) * slide[1] / max(np.cos(tilt), 0.45)
     offset[2] = 0
-    return look_at(away * distance + offset, offset, up, focal, width, height), view
+    return look_at(away * distance + offset, offset, up, focal, width, height), lens, view
 
 
 def _in_front(camera, paper):
@@ -143,13 +253,13 @@ def _in_front(camera, paper):
     return (corners @ camera.rotation[2] + camera.translation_mm[2]).min() > NEAREST_CORNER_MM
 
 
-def sample_layout(rng, size):
+def sample_layout(rng, size, standing, view):
     """A whole `Layout` for photos of ``size`` (width, height) pixels."""
-    paper = sheet.A4 if rng.random() < 0.65 else sheet.LETTER
-    feet = sample_feet(rng, paper)
-    toes_deg = feet[0].turn_deg if feet else float(rng.choice([0, 90, 180, 270]))
-    camera, view = sample_camera(rng, size, toes_deg, paper)
-    while not _in_front(camera, paper):
-        camera, view = sample_camera(rng, size, toes_deg, paper)
-    curl = np.where(rng.random(4) < 0.3, rng.gamma(2.0, 4.0, 4), 0.0) * (rng.random() < 0.7)
-    return Layout(paper, feet, camera, view, int(rng.integers(0, 5)), tuple(map(float, np.minimum(curl, 30.0))))
+    paper = sheet.A4 if rng.random() < standing.a4_share else sheet.LETTER
+    feet = sample_feet(rng, paper, standing)
+    on_sheet = [foot for foot in feet if foot.person == 0]
+    toes_deg = on_sheet[0].turn_deg if on_sheet else float(rng.choice([0, 90, 180, 270]))
+    while True:
+        camera, lens, name = sample_camera(rng, size, toes_deg, paper, view)
+        if _in_front(camera, paper):
+            return Layout(paper, feet, camera, lens, name)

@@ -15,11 +15,15 @@ def linear(srgb):
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def mesh(name, vertices, faces, material, texcoords=None, colours=None):
-    """A Mitsuba mesh from (N, 3) mm, (M, 3) indices, optional (N, 2) texture coordinates and (N, 3) linear colours."""
+def mesh(name, vertices, faces, material, texcoords=None, colours=None, smooth=None):
+    """A Mitsuba mesh from (N, 3) mm, (M, 3) indices, optional (N, 2) texture coordinates and (N, 3) linear colours.
+
+    smooth: whether it is shaded with the normals of its vertices rather than of its faces; without texture
+    coordinates it is, with them not unless asked for.
+    """
     properties = mi.Properties()
     properties["bsdf"] = mi.load_dict(material)
-    made = mi.Mesh(name, len(vertices), len(faces), has_vertex_normals=texcoords is None,
+    made = mi.Mesh(name, len(vertices), len(faces), has_vertex_normals=texcoords is None if smooth is None else smooth,
                    has_vertex_texcoords=texcoords is not None, props=properties)
     parameters = mi.traverse(made)
     parameters["vertex_positions"] = np.ascontiguousarray(vertices, np.float32).ravel()
@@ -57,3 +61,13 @@ def grid(columns, rows):
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
     quads = np.stack([a, b, c, d], -1).reshape(-1, 4)
     return np.stack([u.ravel(), v.ravel()], 1), np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+
+
+def polished(reflectance, roughness):
+    """Diffuse material under a clear coat that mirrors lamps; ``reflectance`` is what it looks like away from them.
+
+    roughness: alpha of the GGX distribution, 0.02 (a mirror) to 0.4. GGX has the haze round a lamp's image that real
+    floors show, and loads four times as fast as Beckmann's.
+    """
+    return {"type": "twosided", "bsdf": {"type": "roughplastic", "distribution": "ggx", "alpha": float(roughness),
+                                         "diffuse_reflectance": reflectance, "nonlinear": False}}

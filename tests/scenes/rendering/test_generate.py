@@ -1,13 +1,24 @@
 import hashlib
 import json
+import os
+import signal
 
 import pytest
 
-from scenes.dataset import check_dataset, read_dataset
+from scenes.checking import check_dataset
+from scenes.dataset import read_dataset
 from scenes.rendering import generate
-from scenes.rendering.generate import render_dataset
+from scenes.rendering.config import SceneConfig, without
+from scenes.rendering.foot import FootConfig
 
 SIZE = (48, 64)
+# One shape of leg: made in a moment.
+CONFIG = SceneConfig(foot=FootConfig(shapes=1))
+
+
+def render(folder, counts=4, seed=5, **options):
+    counts = {"train": counts} if isinstance(counts, int) else counts
+    generate.render_dataset(folder, counts, seed, **{"size": SIZE, "config": CONFIG, **options})
 
 
 def hashes(folder):
@@ -18,7 +29,7 @@ def hashes(folder):
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("one")
-    render_dataset(folder, 4, seed=5, workers=1, size=SIZE)
+    render(folder)
     return folder
 
 
@@ -31,47 +42,69 @@ def test_dataset_is_whole_and_without_faults(dataset):
 
 @pytest.mark.slow
 def test_workers_do_not_change_a_file(dataset, tmp_path):
-    render_dataset(tmp_path, 4, seed=5, workers=2, size=SIZE)
+    render(tmp_path, workers=2)
     assert hashes(tmp_path) == hashes(dataset)
 
 
 def test_interrupted_run_goes_on(dataset, tmp_path, monkeypatch):
     whole = generate._Worker.render
 
-    def broken(self, index):
-        if index == 2:
+    def broken(self, job):
+        if job.index == 2:
             raise KeyboardInterrupt
-        return whole(self, index)
+        return whole(self, job)
 
     monkeypatch.setattr(generate._Worker, "render", broken)
     with pytest.raises(KeyboardInterrupt):
-        render_dataset(tmp_path, 4, seed=5, size=SIZE)
+        render(tmp_path)
     assert not (tmp_path / "annotations.json").exists()
-    before = (tmp_path / "images" / "000000.jpg").stat().st_mtime_ns
+    before = (tmp_path / "images" / "train_000000.jpg").stat().st_mtime_ns
     monkeypatch.setattr(generate._Worker, "render", whole)
-    render_dataset(tmp_path, 4, seed=5, size=SIZE)
+    render(tmp_path)
     assert hashes(tmp_path) == hashes(dataset)
-    assert (tmp_path / "images" / "000000.jpg").stat().st_mtime_ns == before
+    assert (tmp_path / "images" / "train_000000.jpg").stat().st_mtime_ns == before
 
 
-def test_splits_with_one_seed_differ(dataset, tmp_path):
-    render_dataset(tmp_path, 1, seed=5, split="validation", size=SIZE)
-    assert hashes(tmp_path)["images/000000.jpg"] != hashes(dataset)["images/000000.jpg"]
+def test_splits_of_one_dataset_share_no_scene_and_a_dataset_grows(tmp_path):
+    render(tmp_path, {"train": 1})
+    first = hashes(tmp_path)
+    render(tmp_path, {"train": 2, "validation": 1, "test": 1})
+    files = hashes(tmp_path)
+    photos = [digest for name, digest in files.items() if name.startswith("images/")]
+    assert len(photos) == len(set(photos)) == 4
+    assert files["images/train_000000.jpg"] == first["images/train_000000.jpg"]
+    assert [sample.name for sample in read_dataset(tmp_path, "validation")] == ["validation_000000"]
+    assert check_dataset(tmp_path) == []
 
 
-def test_folder_of_another_recipe_is_refused(dataset):
-    with pytest.raises(ValueError, match="seed"):
-        render_dataset(dataset, 4, seed=6, size=SIZE)
+@pytest.mark.parametrize("other, word", [({"seed": 6}, "seed"), ({"size": (64, 96)}, "size"),
+                                         ({"config": without(["things"], CONFIG)}, "config")])
+def test_folder_of_another_recipe_is_refused(dataset, other, word):
+    with pytest.raises(ValueError, match=word):
+        render(dataset, **other)
     assert json.loads((dataset / "render.json").read_text())["seed"] == 5
 
 
 def test_fewer_scenes_than_are_there_are_refused(dataset):
-    with pytest.raises(ValueError, match="4 scenes or more already, 3 were asked for"):
-        render_dataset(dataset, 3, seed=5, size=SIZE)
+    with pytest.raises(ValueError, match="train_000003 already, and 3 of split train were asked for"):
+        render(dataset, 3)
 
 
-@pytest.mark.parametrize("wrong, word", [({"count": 0}, "count"), ({"workers": 0}, "workers"), ({"seed": -1}, "seed"),
-                                         ({"split": "exam"}, "exam")])
+@pytest.mark.parametrize("wrong, word", [({"counts": {"train": 0}}, "scenes"), ({"counts": {}}, "scenes"),
+                                         ({"workers": 0}, "workers"), ({"seed": -1}, "seed"),
+                                         ({"counts": {"exam": 1}}, "exam")])
 def test_bad_numbers_are_refused(tmp_path, wrong, word):
     with pytest.raises(ValueError, match=word):
-        render_dataset(tmp_path, **{"count": 1, "seed": 0, **wrong})
+        render(tmp_path, **wrong)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_told_and_the_rest_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(generate, "_render", _killed)
+    with pytest.raises(OSError, match="ended from outside"):
+        render(tmp_path, workers=2)
+    assert not (tmp_path / "annotations.json").exists()
+
+
+def _killed(job):
+    os.kill(os.getpid(), signal.SIGKILL)

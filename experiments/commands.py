@@ -1,0 +1,126 @@
+"""`foliopie experiments`: list what there is, run one, compare two networks on photos."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import click
+
+from experiments.catalogue import EXPERIMENTS, SCALES, Request
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+# Where an experiment works unless --out says otherwise.
+WORK = Path("runs") / "experiments"
+SETTINGS_HELP = ('JSON file {"setting": ["pattern of file names", ...]}: photos taken together count together. Without '
+                 "it each photo is a setting of its own.")
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@click.group()
+def experiments():
+    """Run what the project claims, and see what came out."""
+
+
+@experiments.command("list")
+def list_command():
+    """List the experiments, and what has become of each here and in the results that come with the project."""
+    from experiments.folder import state
+
+    for experiment in EXPERIMENTS.values():
+        click.echo(f"{experiment.name}: {experiment.title}")
+        click.echo(f"    committed: {state(Path(__file__).parent / experiment.committed)}")
+        for scale in SCALES:
+            click.echo(f"    {_work_folder(experiment.name, scale)}: {state(_work_folder(experiment.name, scale))}")
+
+
+def _work_folder(name, scale):
+    return WORK / f"{name}-{scale}"
+
+
+@experiments.command()
+@click.argument("name", type=click.Choice(list(EXPERIMENTS)))
+@click.option("--scale", default="quick", show_default=True, type=click.Choice(SCALES),
+              help="quick: a minute, to see it work. paper: hours, to learn something.")
+@click.option("--out", type=NEW_FOLDER, metavar="RUN", help=f"Folder to work in.  [default: {WORK}/NAME-SCALE]")
+@click.option("--photos", type=FOLDER, metavar="DIR",
+              help="Photos to judge by, with annotations.json (COCO keypoints); rendered scenes without it.")
+@click.option("--settings", type=FILE, metavar="FILE", help=SETTINGS_HELP)
+@click.option("--data", multiple=True, type=FOLDER, metavar="DIR",
+              help="Dataset; scene-comparison takes two, the second is held against the first.")
+@click.option("--legs", type=FILE, metavar="FILE", help="Shapes of lower legs for rendering, as in `scenes render`.")
+@click.option("--textures", type=FOLDER, metavar="DIR", help="Pictures of floors for rendering.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Trainings of each kind; more can be added later.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes at a time.  [default: one a core]")
+@click.option("--results", type=NEW_FOLDER, metavar="DIR", help="Write the results here too.")
+def run(name, out, workers, **options):
+    """Run the experiment NAME, and go on where an earlier call stopped.
+
+    What is finished in RUN is not done again; other settings than RUN was begun with are refused.
+    """
+    for framework in ("mxnet", "gluoncv", "matplotlib", *(() if options["data"] else ("mitsuba",))):
+        if importlib.util.find_spec(framework) is None:  # said before hours are spent
+            raise ModuleNotFoundError(f"No module named {framework!r}", name=framework)
+    request = Request(out=out or _work_folder(name, options["scale"]), workers=workers or _cores(), **options)
+    try:
+        outcome = EXPERIMENTS[name].run(request)
+    except (ValueError, OSError) as fault:
+        raise click.ClickException(str(fault)) from fault
+    except KeyboardInterrupt:
+        raise click.ClickException(f"stopped; the same command goes on in {request.out}") from None
+    if outcome.results:
+        _print_results(outcome.results)
+        click.echo(f"results: {request.out}")
+    if outcome.faults:
+        raise click.ClickException(f"{len(outcome.faults)} tasks were not done: {', '.join(outcome.faults)}; logs are "
+                                   f"in {request.out / 'logs'}, and the same command tries them again")
+
+
+def _print_results(document):
+    from rich.console import Console
+    from rich.table import Table
+
+    from experiments.results import cells, headings
+
+    table = Table(*headings(document))
+    for row in cells(document):
+        table.add_row(*row)
+    console = Console()
+    # Into a file or a pipe rich would fold the table at 80 columns.
+    Console(width=console.width if console.is_terminal else 160).print(table)
+
+
+@experiments.command()
+@click.argument("run_a", type=FOLDER)
+@click.argument("run_b", type=FOLDER)
+@click.option("--photos", required=True, type=FOLDER, metavar="DIR",
+              help="Photos to judge by, with annotations.json (COCO keypoints).")
+@click.option("--settings", type=FILE, metavar="FILE", help=SETTINGS_HELP)
+@click.option("--weights", default="best", show_default=True, type=click.Choice(["best", "last"]),
+              help="Which weights of the runs.")
+@click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write the comparison here.")
+def compare(run_a, run_b, photos, settings, weights, json_file):
+    """Compare the corner networks of two runs of `foliopie keypoints train` on the same photos.
+
+    Tells B - A: below zero where RUN_B has the smaller errors.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", str(_cores()))  # MXNet reads it when it is imported
+    import json
+
+    from experiments.arms import compare_runs
+    from keypoints.run import RunError
+    from scenes.images import PhotoError
+    from scenes.preparation.files import write_whole
+
+    try:
+        document = compare_runs(run_a, run_b, photos, settings, weights)
+        if json_file:
+            write_whole(json_file, (json.dumps(document, indent=1) + "\n").encode())
+    except (RunError, PhotoError, ValueError, OSError) as fault:
+        raise click.ClickException(str(fault)) from fault
+    _print_results(document)

@@ -1,0 +1,96 @@
+"""Many photos of a dataset on one picture, with or without their truth drawn in, beside photos of another folder."""
+
+import cv2
+import numpy as np
+
+from scenes.dataset import read_mask
+from scenes.images import PhotoError, read_photo
+from scenes.labels import PALETTE
+
+CELL_PX = (200, 240)  # width, height of one photo's place
+GAP_PX = 4
+PAPER = 255
+# Corners as the visibility says: outside, covered, seen (RGB).
+CORNER_COLOURS = ((160, 160, 160), (255, 60, 60), (60, 220, 60))
+OUTLINE_PX = 1
+
+
+def chosen(items, count, seed=0):
+    """``count`` of the list ``items`` at random, in their order; all where there are no more."""
+    if count >= len(items):
+        return list(items)
+    picked = np.random.default_rng(seed).choice(len(items), count, replace=False)
+    return [items[k] for k in sorted(picked)]
+
+
+def draw_truth(rgb, mask, corners, visibility):
+    """A copy of ``rgb`` uint8 (H, W, 3) with outlines of the classes of ``mask`` (H, W) and the corners (4, 2) px."""
+    picture = rgb.copy()
+    for class_id in range(1, len(PALETTE)):
+        outlines, _ = cv2.findContours((mask == class_id).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(picture, outlines, -1, PALETTE[class_id].tolist(), OUTLINE_PX)
+    reach = max(2, round(max(rgb.shape[:2]) / 100))
+    for (x, y), seen in zip(np.asarray(corners), visibility, strict=True):
+        if np.isfinite([x, y]).all() and abs(x) < 1e5 and abs(y) < 1e5:
+            cv2.circle(picture, (round(x), round(y)), reach, CORNER_COLOURS[int(seen)], 2, cv2.LINE_AA)
+    return picture
+
+
+def in_cell(rgb, cell=CELL_PX):
+    """``rgb`` uint8 (H, W, 3) shrunk or grown to fit, in the middle of a white cell uint8 (height, width, 3)."""
+    width, height = cell
+    scale = min(width / rgb.shape[1], height / rgb.shape[0])
+    size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
+    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    place = np.full((height, width, 3), PAPER, np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    place[top:top + size[1], left:left + size[0]] = small
+    return place
+
+
+def tiled(pictures, columns, cell=CELL_PX):
+    """uint8 (H, W, 3): ``pictures`` in rows of ``columns``, from the top left. Raises ValueError for none."""
+    if not pictures:
+        raise ValueError("a contact sheet needs one picture at least")
+    width, height = cell
+    rows = -(-len(pictures) // columns)
+    page = np.full((rows * (height + GAP_PX) + GAP_PX, columns * (width + GAP_PX) + GAP_PX, 3), PAPER, np.uint8)
+    for k, picture in enumerate(pictures):
+        top, left = GAP_PX + k // columns * (height + GAP_PX), GAP_PX + k % columns * (width + GAP_PX)
+        page[top:top + height, left:left + width] = in_cell(picture, cell)
+    return page
+
+
+def contact_sheet(samples, with_truth=False, beside=(), columns=None):
+    """One picture, uint8 (H, W, 3), of the `Sample`s and, right of them, of the photos ``beside`` (paths).
+
+    Returns (picture, problems: one line for each photo that could not be read). Raises ValueError when none could.
+    """
+    problems, left, right = [], [], []
+    for sample in samples:
+        try:
+            rgb = read_photo(sample.image_path).rgb
+            left.append(draw_truth(rgb, read_mask(sample.mask_path), sample.corners, sample.visibility)
+                        if with_truth else rgb)
+        except (PhotoError, ValueError) as error:
+            problems.append(f"{sample.image_path}: {error}")
+    for path in beside:
+        try:
+            right.append(read_photo(path).rgb)
+        except PhotoError as error:
+            problems.append(f"{path}: {error}")
+    if not left and not right:
+        raise ValueError("none of the photos could be read: " + "; ".join(problems[:3]))
+    if not (left and right):
+        return tiled(left or right, columns or _columns(len(left or right))), problems
+    rows = max(1, round(np.sqrt(len(left) + len(right)) * 0.75))
+    halves = [tiled(part, columns or -(-len(part) // rows)) for part in (left, right)]
+    tall = max(half.shape[0] for half in halves)
+    padded = [np.pad(half, ((0, tall - half.shape[0]), (0, 0), (0, 0)), constant_values=PAPER) for half in halves]
+    divider = np.zeros((tall, 2 * GAP_PX, 3), np.uint8)
+    return np.hstack([padded[0], divider, padded[1]]), problems
+
+
+def _columns(count):
+    """A page about as wide as a screen."""
+    return max(1, round(np.sqrt(count * 1.6)))

@@ -1,0 +1,30 @@
+"""Files that are there whole or not at all, whenever the program is ended."""
+
+import os
+from pathlib import Path
+
+import cv2
+
+
+def write_whole(path, data):
+    """Write bytes beside `path` and rename: an interruption leaves the old file or the new one, never half of it.
+
+    The folder is made where it is missing. Raises OSError.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        beside.write_bytes(data)
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def mask_png(mask):
+    """A class mask uint8 (H, W) as the bytes of an 8-bit PNG of one channel. Raises OSError."""
+    done, data = cv2.imencode(".png", mask)
+    if not done:
+        raise OSError(f"a mask of shape {mask.shape} and type {mask.dtype} could not be encoded as PNG")
+    return data.tobytes()
