@@ -62,7 +62,8 @@ def run(name, out, workers, **options):
 
     What is finished in RUN is not done again; other settings than RUN was begun with are refused.
     """
-    for framework in ("mxnet", "gluoncv", "matplotlib", *(() if options["data"] else ("mitsuba",))):
+    renderer = () if options["data"] else ("mitsuba", "mitsuba_oidn")
+    for framework in ("mxnet", "gluoncv", "matplotlib", *renderer):
         if importlib.util.find_spec(framework) is None:  # said before hours are spent
             raise ModuleNotFoundError(f"No module named {framework!r}", name=framework)
     request = Request(out=out or _work_folder(name, options["scale"]), workers=workers or _cores(), **options)
@@ -114,8 +115,8 @@ def compare(run_a, run_b, photos, settings, weights, json_file):
 
     from experiments.arms import compare_runs
     from keypoints.run import RunError
+    from scenes.files import write_whole
     from scenes.images import PhotoError
-    from scenes.preparation.files import write_whole
 
     try:
         document = compare_runs(run_a, run_b, photos, settings, weights)

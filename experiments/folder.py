@@ -13,7 +13,7 @@ EXPERIMENT, RESULTS = "experiment.json", "results.json"
 def begin(folder, settings):
     """Make the folder of an experiment, or go on with it. settings: dict of plain values, all that decides what is
     trained. Raises ValueError where the folder holds an experiment with others, or something else."""
-    from scenes.preparation.files import write_whole
+    from scenes.files import write_whole
 
     folder = Path(folder)
     wanted = json.loads(json.dumps(settings))

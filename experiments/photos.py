@@ -21,8 +21,8 @@ from keypoints.config import STRIDE, TrainConfig
 from keypoints.heatmaps import decode_quad
 from keypoints.metrics import cyclic_errors
 from scenes.dataset import known_corners
+from scenes.files import write_whole
 from scenes.images import fit_photo, input_to_photo, read_photo
-from scenes.preparation.files import write_whole
 from scenes.sheet import order_corners, transform
 
 SUCCESS_PERCENT = 3.0
@@ -69,10 +69,6 @@ class Evaluation:
     def mean(self):
         """{photo's name: mean error of its known corners, in percent}."""
         return dict(zip(self.photos.names, np.nanmean(self.errors, axis=1).tolist(), strict=True))
-
-    def worst(self):
-        """{photo's name: error of its worst known corner, in percent}."""
-        return dict(zip(self.photos.names, np.nanmax(self.errors, axis=1).tolist(), strict=True))
 
     def successes(self):
         """Number of photos with every known corner within SUCCESS_PERCENT."""

@@ -15,7 +15,7 @@ import numpy as np
 from experiments.comparison import RESAMPLES
 from experiments.folder import RESULTS
 from experiments.photos import SUCCESS_PERCENT
-from scenes.preparation.files import write_whole
+from scenes.files import write_whole
 
 SCHEMA = 1
 # The interval tells how photos differ, not how trainings do: a verdict on what was trained needs this many seeds, all

@@ -23,7 +23,7 @@ from keypoints.config import TrainConfig
 from keypoints.loader import split_samples
 from scenes.dataset import IMAGES, MASKS, read_dataset, write_annotations
 from scenes.document import ANNOTATIONS
-from scenes.preparation.files import write_whole
+from scenes.files import write_whole
 
 FINISHED = "finished.json"
 WEIGHTS = "last"

@@ -1,8 +1,9 @@
 """One training sample made different: picture, mask, corners and visibility changed together.
 
 The geometry (fit into the network input, turn, scale, shift, change of aspect, perspective) is one homography
-and one warp, so that the photo is resampled once. What follows changes the look only and leaves the truth as
-it is: print on the sheet, things lying on the floor, light, colour, lens, sensor, JPEG.
+and one warp, so that the photo is resampled once. What follows is added to the picture at the input's size:
+print and clutter (`scenes.augment_clutter`), things that hide sheet and feet, which mask and visibility follow
+(`scenes.augment_occluders`), then light, colour, lens, sensor and file (`scenes.augment_look`).
 
 Corners come back in input pixels and in published order *of the input* (`scenes.sheet.order_corners`), which
 need not be their order in the photo: a turn or a stretch changes which corner has the smallest x + y.
@@ -13,14 +14,16 @@ from dataclasses import dataclass, fields, replace
 import cv2
 import numpy as np
 
+from scenes.augment_clutter import add_clutter
+from scenes.augment_look import change_look
+from scenes.augment_occluders import covered, lay_over
 from scenes.images import PADDING_GREY, InputSpec, fit_photo, input_to_photo
 from scenes.labels import BACKGROUND, SHEET, flip_mask
-from scenes.sheet import homography, order_corners, transform
+from scenes.sheet import order_corners, transform
 
 UNKNOWN = (-1.0, -1.0)  # the dataset's coordinates of a corner that cannot be told, with visibility 0
 CORNER_MARGIN_PX = 2.0  # a corner that has to stay in the picture keeps this far from its border
 SHARP_ENOUGH = 0.75  # below this scale a bilinear warp skips photo pixels: shrink by averaging first
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, the luma of JPEG
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,12 @@ class AugmentConfig:
     print_share: float = 0.30  # lines of text, rules and boxes on the sheet
     clutter_share: float = 0.15  # patches on the background
     clutter_count: int = 3  # of these at most
+
+    # Things that lie over or reach over the sheet; without mask and corners, where nothing is told, there are none.
+    occluder_share: float = 0.20
+    occluder_count: int = 2  # of these at most
+    occluder_corner_share: float = 0.5  # laid over a corner of the sheet on purpose
+    occluder_hides: float = 0.33  # largest share of the sheet, and of either foot, that is hidden by them all
 
     # Light: stops are factors of two.
     light_share: float = 0.40
@@ -111,8 +120,9 @@ def augment(image, mask, corners, visibility, spec: InputSpec, rng: np.random.Ge
     image: uint8 (H, W, 3) RGB. mask: uint8 (H, W) class ids, or None. corners: (4, 2) photo pixels,
     clockwise; visibility: (4,) of 0, 1, 2; a corner with visibility 0 at (-1, -1) is unknown and stays so.
     The same state of `rng` gives the same sample. With `NONE` the image is `fit_photo(image, spec)` to the
-    bit. Without a mask nothing is printed on the sheet or laid on the floor. Outside the photo the mask is
-    background. Raises ValueError for arrays of another shape or type.
+    bit. Without a mask nothing is printed on the sheet or laid on the floor, and only with all four corners does
+    anything lie over the sheet. What an occluder hides is background, a corner under it has visibility 1. Outside
+    the photo the mask is background. Raises ValueError for arrays of another shape or type.
     """
     corners, visibility = np.asarray(corners, np.float64), np.asarray(visibility, np.int64)
     _check(image, mask, corners, visibility)
@@ -126,7 +136,16 @@ def augment(image, mask, corners, visibility, spec: InputSpec, rng: np.random.Ge
 
     moved = corners.copy()
     moved[known] = transform(photo_to_input, corners[known])
-    picture = _change_look(picture, classes, moved if known.all() else None, rng, config)
+    picture = add_clutter(picture, classes, moved if known.all() else None, rng, config)
+    # A share of 0 draws nothing from `rng`: the samples are those of a configuration without occluders.
+    if config.occluder_share and truth is not None and rng.random() < config.occluder_share:
+        told = classes if mask is not None else _warp_mask(truth, photo_to_input, spec)
+        room = _room(image.shape, photo_to_input, spec, border)
+        seen = known & _inside(moved, spec) & (visibility == 2)
+        picture, hidden = lay_over(picture, told, room, moved, seen, rng, config)
+        classes = None if mask is None else np.where(hidden, np.uint8(BACKGROUND), classes)
+        visibility = np.where(seen & covered(moved, hidden), 1, visibility)
+    picture = change_look(picture, rng, config)
     flipped = rng.random() < config.flip_share
     if flipped:
         picture = np.ascontiguousarray(picture[:, ::-1])
@@ -261,242 +280,8 @@ def _draw_border(truth, photo_to_input, spec, rng, config):
     return {"borderMode": mode} if np.array_equal(told, shown) else grey
 
 
-# Look
-
-
-def _change_look(picture, classes, corners, rng, config):
-    """Scene, light, colour, lens, sensor and file, in the order in which light meets them.
-
-    picture: uint8 (h, w, 3); classes: (h, w) or None; corners: (4, 2) input pixels, None where not all are
-    known. Returns uint8 (h, w, 3).
-    """
-    def wanted(share):
-        return rng.random() < share
-
-    if classes is not None and corners is not None and wanted(config.print_share):
-        picture = _print_on_sheet(picture, classes, corners, rng)
-    if classes is not None and wanted(config.clutter_share):
-        picture = _lay_on_background(picture, classes, rng, config.clutter_count)
-    picture = _light(picture, rng, config)
-    picture = _colour(picture, rng, config)
-    if wanted(config.exposure_share):
-        picture = _tone(picture, rng, config)
-    if wanted(config.blur_share):
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, max(config.blur_sigma_px, 0.3)))
-    if wanted(config.motion_share):
-        picture = _smear(picture, rng, config.motion_px)
-    if wanted(config.coarse_share):
-        picture = _coarsen(picture, rng, config.coarse_factor)
-    if wanted(config.noise_share):
-        picture = _noise(picture, rng, config.noise)
-    if wanted(config.sharpen_share):
-        blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.6, 1.5))
-        amount = rng.uniform(0, config.sharpen)
-        picture = cv2.addWeighted(picture, 1 + amount, blurred, -amount, 0)
-    if wanted(config.jpeg_share):
-        picture = _compress(picture, int(rng.integers(config.jpeg_worst, 96)))
-    return picture
-
-
-def _blend(picture, colour, alpha):
-    """picture uint8 (h, w, 3) with colour (3,) or (h, w, 3), 0..255, laid over it by alpha (h, w) in 0..1."""
-    alpha = alpha[..., None].astype(np.float32)
-    return (picture + alpha * (np.asarray(colour, np.float32) - picture) + 0.5).astype(np.uint8)
-
-
-def _where(classes, wanted):
-    """float32 (h, w), 1 where the class is the wanted one, softer at its outline, 0 elsewhere."""
-    return cv2.blur((classes == wanted).astype(np.float32), (3, 3)) * (classes == wanted)
-
-
-def _print_on_sheet(picture, classes, corners, rng):
-    """Dark strokes in the sheet's frame, so that a network learns that print is no hole in the sheet."""
-    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
-    if not 8 <= sides.min() <= sides.max() <= 4 * max(picture.shape):
-        return picture  # too small to print on, or so near that strokes would be bars
-    # About two page pixels to one of the picture, and any side of the sheet may be the page's top.
-    turns = int(rng.integers(4))
-    page_corners = np.roll(corners, -turns, axis=0)
-    width, height = (int(np.clip(2 * length, 16, 640)) for length in np.roll(sides, -turns)[:2])
-    page = _page(width, height, rng)
-    frame = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float64)
-    try:
-        page_to_picture = homography(frame, page_corners)
-    except ValueError:  # seen from the edge: nothing to print on
-        return picture
-    strokes = cv2.warpPerspective(page, page_to_picture, picture.shape[1::-1], flags=cv2.INTER_LINEAR)
-    ink = rng.uniform(0, 90) + rng.uniform(0, 70, 3) * (rng.random() < 0.4)
-    return _blend(picture, ink, strokes * _where(classes, SHEET) * rng.uniform(0.35, 1.0) / 255)
-
-
-def _page(width, height, rng):
-    """A printed or written page: uint8 (height, width), 255 where there is ink."""
-    page = np.zeros((height, width), np.uint8)
-    for _ in range(rng.integers(1, 4)):
-        left, right = np.sort(rng.uniform(0.03, 0.97, 2)) * width
-        above, below = np.sort(rng.uniform(0.03, 0.97, 2)) * height
-        kind = rng.random()
-        if kind < 0.65:
-            _paragraph(page, (left, above, right, below), rng)
-        elif kind < 0.85:
-            for y in np.arange(above, below, rng.uniform(8, 30)):
-                cv2.line(page, (int(left), int(y)), (int(right), int(y)), 255, int(rng.integers(1, 3)))
-        else:
-            filled = rng.random() < 0.3
-            cv2.rectangle(page, (int(left), int(above)), (int(right), int(below)), 255,
-                          -1 if filled else int(rng.integers(1, 4)))
-    return page
-
-
-def _paragraph(page, box, rng):
-    """Words as zigzag strokes, line under line, in box (left, above, right, below); changes `page`."""
-    left, above, right, below = box
-    letter = rng.uniform(3, 14)  # height of a letter, page pixels
-    thickness = int(rng.integers(1, 2 + (letter > 7)))
-    for base in np.arange(above + letter, below, letter * rng.uniform(1.4, 2.4)):
-        x = left
-        while x < right:
-            letters = int(rng.integers(2, 10))
-            xs = x + np.arange(letters + 1) * letter * 0.6
-            ys = base - rng.uniform(0, letter, letters + 1)
-            cv2.polylines(page, [np.stack([xs, ys], axis=1).astype(np.int32)], False, 255, thickness)
-            x = xs[-1] + letter
-        if rng.random() < 0.15:
-            above += letter
-
-
-def _lay_on_background(picture, classes, rng, most):
-    """Patches of flat or mottled colour, on background only: elsewhere the truth would not know them."""
-    height, width = classes.shape
-    background = _where(classes, BACKGROUND)
-    for _ in range(rng.integers(1, most + 1) if most else 0):
-        shape = np.zeros((height, width), np.uint8)
-        centre = rng.uniform(0, 1, 2) * (width, height)
-        radii = rng.uniform(0.04, 0.22, 2) * max(height, width)
-        corners = 4 if rng.random() < 0.5 else int(rng.integers(5, 14))
-        steps = np.arange(corners) + rng.uniform(0, 0.6 if corners > 4 else 0.2, corners)
-        angles = 2 * np.pi * steps / corners
-        outline = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii
-        turn = rng.uniform(0, 2 * np.pi)
-        outline = outline @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + centre
-        cv2.fillPoly(shape, [outline.astype(np.int32)], 1)
-        colour = np.full((height, width, 3), rng.uniform(0, 255, 3), np.float32)
-        if rng.random() < 0.5:
-            cells = rng.integers(4, 40, 2)
-            mottle = rng.normal(0, rng.uniform(10, 50), (*cells, 1)).astype(np.float32)
-            colour = np.clip(colour + cv2.resize(mottle, (width, height))[..., None], 0, 255)
-        picture = _blend(picture, colour, shape * background)
-    return picture
-
-
-def _light(picture, rng, config):
-    """Uneven light, the edge of a shadow, vignetting: one factor a pixel."""
-    height, width = picture.shape[:2]
-    factor = None
-    if rng.random() < config.light_share:
-        stops = rng.uniform(-1, 1, (4, 3)).astype(np.float32) * rng.uniform(0, config.light_stops)
-        factor = np.exp2(cv2.resize(stops, (width, height), interpolation=cv2.INTER_LINEAR))
-    if rng.random() < config.shadow_share:
-        shade = 1 - _shadow(width, height, rng) * np.float32(rng.uniform(0, config.shadow_depth))
-        factor = shade if factor is None else factor * shade
-    if rng.random() < config.vignette_share:
-        x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
-        fall = 1 - np.float32(rng.uniform(0, config.vignette_depth) / 2) * (x[None] ** 2 + y[:, None] ** 2)
-        factor = fall if factor is None else factor * fall
-    if factor is None:
-        return picture
-    return np.clip(picture * factor[..., None] + 0.5, 0, 255).astype(np.uint8)
-
-
-def _shadow(width, height, rng):
-    """float32 (height, width): 1 in the shadow of something straight-edged, 0 in the light, soft between."""
-    quarter = max(1, width // 4), max(1, height // 4)
-    shape = np.zeros(quarter[::-1], np.float32)
-    # Two corners near the picture and the rest far outside: the shadow comes in over the border.
-    points = rng.uniform(-0.2, 1.2, (int(rng.integers(3, 6)), 2))
-    points[0] += rng.choice([-1, 1], 2)
-    cv2.fillPoly(shape, [(points * quarter).astype(np.int32)], 1.0)
-    shape = cv2.GaussianBlur(shape, (0, 0), rng.uniform(0.4, 0.08 * max(quarter) + 0.4))
-    return cv2.resize(shape, (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def _colour(picture, rng, config):
-    """White balance, saturation, hue and grey: one 3 x 3 matrix on the RGB values."""
-    matrix = np.eye(3)
-    if rng.random() < config.saturation_share:
-        angle = np.deg2rad(rng.uniform(-1, 1) * config.hue_deg)
-        matrix = _chroma(1 + rng.uniform(-1, 1) * config.saturation, angle)
-    if rng.random() < config.grey_share:
-        matrix = np.tile(LUMA, (3, 1))
-    if rng.random() < config.white_balance_share:
-        red, blue = 1 + rng.uniform(-1, 1, 2) * config.white_balance
-        matrix = np.diag([red, 1.0, blue]) @ matrix
-    if np.array_equal(matrix, np.eye(3)):
-        return picture
-    return cv2.transform(picture, matrix)
-
-
-def _chroma(saturation, angle):
-    """RGB matrix (3, 3) that keeps the luma of a colour, scales its chroma and turns it by angle (radians).
-
-    The turn is about the grey axis (Rodrigues' formula); what it changes in the luma is taken back.
-    """
-    axis = np.ones(3) / np.sqrt(3)
-    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    turn = np.cos(angle) * np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * np.outer(axis, axis)
-    luma = np.tile(LUMA, (3, 1))
-    chroma = saturation * turn @ (np.eye(3) - luma)
-    return luma + chroma - luma @ chroma
-
-
-def _tone(picture, rng, config):
-    """Exposure, contrast and gamma as one curve of 256 entries."""
-    tones = np.arange(256) / 255
-    tones = tones ** np.exp(rng.uniform(-1, 1) * np.log(1 + config.gamma))
-    tones = (tones - 0.5) * (1 + rng.uniform(-1, 1) * config.contrast) + 0.5
-    tones = tones * 2 ** (rng.uniform(-1, 1) * config.exposure_stops)
-    return cv2.LUT(picture, np.clip(tones * 255 + 0.5, 0, 255).astype(np.uint8))
-
-
-def _smear(picture, rng, longest_px):
-    """Motion blur along a straight line."""
-    length = rng.uniform(2, max(longest_px, 2))
-    half = int(np.ceil(length / 2))
-    kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
-    angle = rng.uniform(0, np.pi)
-    # Dense points along the line, each counted in the pixel that it falls into.
-    along = np.linspace(-length / 2, length / 2, 8 * half)[:, None] * [np.cos(angle), np.sin(angle)]
-    columns, rows = np.round(along + half).astype(int).T
-    np.add.at(kernel, (rows, columns), 1)
-    return cv2.filter2D(picture, -1, kernel / kernel.sum())
-
-
-def _coarsen(picture, rng, most):
-    """Fewer pixels and back: what a crop of a small or far photo looks like."""
-    height, width = picture.shape[:2]
-    factor = rng.uniform(1, max(most, 1))
-    small = cv2.resize(picture, (max(1, round(width / factor)), max(1, round(height / factor))),
-                       interpolation=cv2.INTER_AREA)
-    back = cv2.INTER_NEAREST if rng.random() < 0.15 else cv2.INTER_LINEAR
-    return cv2.resize(small, (width, height), interpolation=back)
-
-
-def _noise(picture, rng, strongest):
-    """Sensor noise, even or growing with the light; fine, or blotchy as after a phone's denoising."""
-    height, width = picture.shape[:2]
-    grain = int(rng.integers(1, 3))
-    channels = 3 if rng.random() < 0.7 else 1
-    noise = rng.standard_normal((-(-height // grain), -(-width // grain), channels), dtype=np.float32)
-    if grain > 1:
-        noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR)
-    noise = noise.reshape(height, width, channels) * np.float32(rng.uniform(0, strongest))
-    if rng.random() < 0.5:
-        noise = noise * np.sqrt(picture.astype(np.float32) / 128)
-    return np.clip(picture + noise + 0.5, 0, 255).astype(np.uint8)
-
-
-def _compress(picture, quality):
-    """Through JPEG and back."""
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+def _room(shape, photo_to_input, spec, border):
+    """Where things of the scene can be seen: bool (h, w), the photo; None for everywhere, where it is continued."""
+    if border["borderMode"] != cv2.BORDER_CONSTANT:
+        return None
+    return _warp_mask(np.ones(shape[:2], np.uint8), photo_to_input, spec) > 0

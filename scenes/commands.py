@@ -98,17 +98,21 @@ def render(folder, preset, count, split, seed, workers, size, legs, textures, wi
 @scenes.command()
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--count", default=48, show_default=True, type=click.IntRange(min=1), help="Photos, drawn at random.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of that draw.")
-@click.option("--truth", is_flag=True, help="Draw the outlines of the masks and the corners.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of what is drawn.")
+@click.option("--truth", is_flag=True,
+              help="Draw the outlines of the masks and the corners: seen ones green, covered ones red, those outside "
+                   "grey.")
+@click.option("--augment", type=click.Choice(["thesis", "strong"]),
+              help="Show the photos changed at random as for training, as in the thesis or as strongly as here.")
 @click.option("--beside", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER",
               help="Photos of another folder, real ones say, to put beside.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="The picture, .png or .jpg.  [default: DIR/contact_sheet.png]")
-def sheet(folder, count, seed, truth, beside, out):
+def sheet(folder, count, seed, truth, augment, beside, out):
     """Draw a contact sheet of the dataset in DIR."""
     import cv2
 
-    from scenes.contact_sheet import chosen, contact_sheet
+    from scenes.contact_sheet import AUGMENTATIONS, chosen, contact_sheet
     from scenes.dataset import read_dataset
     from scenes.images import PHOTO_EXTENSIONS
 
@@ -116,7 +120,8 @@ def sheet(folder, count, seed, truth, beside, out):
     others = sorted(p for p in beside.iterdir() if p.suffix.lower() in PHOTO_EXTENSIONS) if beside else []
     try:
         picture, problems = contact_sheet(chosen(read_dataset(folder), count, seed), truth,
-                                          chosen(others, count, seed))
+                                          chosen(others, count, seed), augmentation=AUGMENTATIONS.get(augment),
+                                          seed=seed)
         if not cv2.imwrite(str(out), picture[..., ::-1]):
             raise OSError(f"{out} cannot be written: name a file in a folder that is there")
     except (ValueError, OSError, cv2.error) as error:

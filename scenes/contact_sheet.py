@@ -1,10 +1,14 @@
-"""Many photos of a dataset on one picture, with or without their truth drawn in, beside photos of another folder."""
+"""Many photos of a dataset on one picture, beside photos of another folder if wanted.
+
+Either as they are or changed as for training, with or without their truth drawn in.
+"""
 
 import cv2
 import numpy as np
 
+from scenes.augment import THESIS, AugmentConfig, augment
 from scenes.dataset import read_mask
-from scenes.images import PhotoError, read_photo
+from scenes.images import InputSpec, PhotoError, read_photo
 from scenes.labels import PALETTE
 
 CELL_PX = (200, 240)  # width, height of one photo's place
@@ -13,6 +17,9 @@ PAPER = 255
 # Corners as the visibility says: outside, covered, seen (RGB).
 CORNER_COLOURS = ((160, 160, 160), (255, 60, 60), (60, 220, 60))
 OUTLINE_PX = 1
+
+AUGMENTATIONS = {"thesis": THESIS, "strong": AugmentConfig()}
+AUGMENTED_SPEC = InputSpec(height=256, width=192, fit="letterbox")  # the size that the published work trained at
 
 
 def chosen(items, count, seed=0):
@@ -24,9 +31,12 @@ def chosen(items, count, seed=0):
 
 
 def draw_truth(rgb, mask, corners, visibility):
-    """A copy of ``rgb`` uint8 (H, W, 3) with outlines of the classes of ``mask`` (H, W) and the corners (4, 2) px."""
+    """A copy of ``rgb`` uint8 (H, W, 3) with outlines of the classes of ``mask`` (H, W) and the corners (4, 2) px.
+
+    Without a mask, None, only the corners are drawn.
+    """
     picture = rgb.copy()
-    for class_id in range(1, len(PALETTE)):
+    for class_id in range(1, len(PALETTE)) if mask is not None else ():
         outlines, _ = cv2.findContours((mask == class_id).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, outlines, -1, PALETTE[class_id].tolist(), OUTLINE_PX)
     reach = max(2, round(max(rgb.shape[:2]) / 100))
@@ -61,17 +71,17 @@ def tiled(pictures, columns, cell=CELL_PX):
     return page
 
 
-def contact_sheet(samples, with_truth=False, beside=(), columns=None):
+def contact_sheet(samples, with_truth=False, beside=(), columns=None, augmentation=None, seed=0):
     """One picture, uint8 (H, W, 3), of the `Sample`s and, right of them, of the photos ``beside`` (paths).
 
-    Returns (picture, problems: one line for each photo that could not be read). Raises ValueError when none could.
+    augmentation: an `AugmentConfig`; the samples are then changed at random by ``seed`` and shown at the size
+    `AUGMENTED_SPEC`. Returns (picture, problems: one line for each photo that could not be read). Raises ValueError
+    when none could.
     """
     problems, left, right = [], [], []
-    for sample in samples:
+    for number, sample in enumerate(samples):
         try:
-            rgb = read_photo(sample.image_path).rgb
-            left.append(draw_truth(rgb, read_mask(sample.mask_path), sample.corners, sample.visibility)
-                        if with_truth else rgb)
+            left.append(_shown(sample, with_truth, augmentation, np.random.default_rng([seed, number])))
         except (PhotoError, ValueError) as error:
             problems.append(f"{sample.image_path}: {error}")
     for path in beside:
@@ -89,6 +99,18 @@ def contact_sheet(samples, with_truth=False, beside=(), columns=None):
     padded = [np.pad(half, ((0, tall - half.shape[0]), (0, 0), (0, 0)), constant_values=PAPER) for half in halves]
     divider = np.zeros((tall, 2 * GAP_PX, 3), np.uint8)
     return np.hstack([padded[0], divider, padded[1]]), problems
+
+
+def _shown(sample, with_truth, augmentation, rng):
+    """A `Sample` as it is drawn: uint8 (H, W, 3). Raises PhotoError, and ValueError for a mask that cannot be read."""
+    rgb, corners, visibility = read_photo(sample.image_path).rgb, sample.corners, sample.visibility
+    if augmentation is None:
+        return draw_truth(rgb, read_mask(sample.mask_path), corners, visibility) if with_truth else rgb
+    mask = read_mask(sample.mask_path) if sample.mask_path.is_file() else None
+    changed = augment(rgb, mask, corners, visibility, AUGMENTED_SPEC, rng, augmentation)
+    if not with_truth:
+        return changed.image
+    return draw_truth(changed.image, changed.mask, changed.corners, changed.visibility)
 
 
 def _columns(count):

@@ -35,7 +35,8 @@ from scenes.exchange.formats import Source
 from scenes.exchange.incoming import Incoming
 from scenes.exchange.regions import SHEET_MASK, filled, from_run_lengths, paint, run_lengths
 from scenes.exchange.source import ImageFinder, Problem, Refused, SourceError, image_folder, plain_path, read_json
-from scenes.exchange.store import new_folder, place
+from scenes.exchange.store import new_folder
+from scenes.files import place
 from scenes.labels import NAMES
 from scenes.labels import SHEET as SHEET_CLASS
 from scenes.repair import SPLIT_NAMES

@@ -35,7 +35,8 @@ from scenes.exchange.source import (
     plain_path,
     read_json,
 )
-from scenes.exchange.store import new_folder, place
+from scenes.exchange.store import new_folder
+from scenes.files import place
 from scenes.labels import NAMES
 
 TASKS = "tasks.json"

@@ -15,7 +15,8 @@ from scenes.document import Category
 from scenes.exchange.formats import Source
 from scenes.exchange.incoming import Incoming
 from scenes.exchange.source import ImageFinder, Problem, Refused, SourceError, image_folder, read_table
-from scenes.exchange.store import new_folder, place
+from scenes.exchange.store import new_folder
+from scenes.files import place
 
 # (part, points, whether its outline is closed), in the order of the columns.
 PARTS = (("jaw", 17, False), ("right_brow", 5, False), ("left_brow", 5, False), ("nose_bridge", 4, False),

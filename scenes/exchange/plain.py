@@ -20,7 +20,8 @@ from scenes.document import SHEET
 from scenes.exchange.formats import Source
 from scenes.exchange.incoming import Incoming
 from scenes.exchange.source import ImageFinder, Problem, Refused, SourceError, image_folder, read_table
-from scenes.exchange.store import new_folder, place
+from scenes.exchange.store import new_folder
+from scenes.files import place
 from scenes.repair import stored_class_ids
 
 COORDINATES = tuple(f"{axis}{number}" for number in range(1, 5) for axis in "xy")

@@ -1,20 +1,19 @@
 """Putting images and masks into a new folder: all of it or nothing, and never over what is there."""
 
 import hashlib
-import os
 import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from scenes.checking import attribute_faults, decoded_size
 from scenes.dataset import IMAGES, MASKS, mask_name, write_annotations
 from scenes.document import SHEET
 from scenes.exchange.incoming import checked_mask, settled, tidy_attributes
 from scenes.exchange.source import Refused, SourceError
+from scenes.files import mask_png, place, write_whole
 
 
 @contextmanager
@@ -37,25 +36,6 @@ def new_folder(target):
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def place(source, target, link):
-    """Copy a file to `target`, whose folders are made. link: a hard link in its place where the file system has
-    them."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if link:
-        try:
-            os.link(os.path.realpath(source), target)
-            return
-        except OSError:
-            pass
-    shutil.copyfile(source, target)
-
-
-def write_png(mask, target):
-    """Save a mask uint8 (H, W) as PNG of one channel; folders are made."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(mask).save(target, format="PNG")
 
 
 class NothingStored(SourceError):
@@ -87,7 +67,7 @@ class _Storing:
             raise Refused("duplicate_image", f"{item.name} is {self._contents[digest]} once more")
         record = self._record(item, size)
         if self.with_masks:
-            write_png(_mask(item, record), self.folder / MASKS / mask_name(item.name))
+            write_whole(self.folder / MASKS / mask_name(item.name), mask_png(_mask(item, record)))
         place(item.image_path, self.folder / IMAGES / item.name, self.link)
         self._names[stem], self._contents[digest] = item.name, item.name
         self.records.append(record)

@@ -17,8 +17,8 @@ import numpy as np
 
 from scenes.dataset import IMAGES, MASKS, SIDE_CLASSES, DatasetError, read_dataset, read_mask
 from scenes.document import ANNOTATIONS, masks_are_required, read_document
+from scenes.files import mask_png, place
 from scenes.labels import NAMES
-from scenes.preparation.files import mask_png
 from scenes.preparation.statistics import class_counts
 
 WINDOW_PX = 5
@@ -178,14 +178,7 @@ def _copy(source, target, link=False):
     """Copy a file, or link it; one line where there is none that may be read, else None. Raises OSError."""
     if not (source.is_file() and os.access(source, os.R_OK)):
         return f"{source}: there is no such file, or it may not be read"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if link:
-        try:
-            os.link(source.resolve(), target)
-            return None
-        except OSError:  # another file system, or one without links
-            pass
-    shutil.copyfile(source, target)
+    place(source, target, link)
     return None
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from scenes.files import mask_png, write_whole
 from scenes.images import PhotoError, read_photo
 from scenes.labels import NAMES, PALETTE
-from scenes.preparation.files import mask_png, write_whole
 
 PICTURE_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 # A fit looks at so many pixels, of so many pictures at most: more do not move it.

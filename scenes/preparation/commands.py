@@ -41,8 +41,8 @@ def stats(folder, out, split):
     if out:
         document = {"dataset": folder.resolve().name, "split": split, **result.to_json()}
         with _writing():
+            from scenes.files import write_whole
             from scenes.preparation.figures import pixel_figure, save_figure, share_figure
-            from scenes.preparation.files import write_whole
 
             write_whole(out / "stats.json", (json.dumps(document, indent=1) + "\n").encode())
             if result.pixels:
@@ -192,7 +192,7 @@ def _print_statistics(result):
     from rich.console import Console
 
     from scenes.labels import NAMES
-    from scenes.preparation.encoding import standardise
+    from scenes.preparation.encoding import min_max, one_hot, standardise
     from scenes.preparation.statistics import (
         CHANNELS,
         PUBLISHED_EXAMPLE,
@@ -211,11 +211,12 @@ def _print_statistics(result):
         console.print(table)
         if (pixels.std > 0).all():
             table = _table("standardisation of the pixels of table 2", "pixel", "channel", "value", "standardised",
-                           "published")
+                           "published", "min-max")
             for number, (values, published) in enumerate(PUBLISHED_EXAMPLE, start=1):
-                ours = standardise(values, pixels.mean, pixels.std)
+                ours, scaled = standardise(values, pixels.mean, pixels.std), min_max(values, pixels.low, pixels.high)
                 for k, channel in enumerate(CHANNELS):
-                    table.add_row(str(number), channel, str(values[k]), f"{ours[k]:.4f}", f"{published[k]:.4f}")
+                    table.add_row(str(number), channel, str(values[k]), f"{ours[k]:.4f}", f"{published[k]:.4f}",
+                                  f"{scaled[k]:.4f}")
             console.print(table)
     if result.classes:
         classes = result.classes
@@ -225,6 +226,10 @@ def _print_statistics(result):
             table.add_row(name, f"{100 * classes.mean[k]:.2f}", f"{100 * classes.std[k]:.2f}",
                           f"{100 * PUBLISHED_SHARES[k]:.0f}", f"{100 * classes.of_all_pixels[k]:.2f}",
                           str(classes.masks_with[k]))
+        console.print(table)
+        table = _table("one-hot code of each class (table 3)", "class", "id", "planes")
+        for k, planes in enumerate(one_hot(range(len(NAMES)))):
+            table.add_row(NAMES[k], str(k), " ".join(map(str, planes)))
         console.print(table)
 
 

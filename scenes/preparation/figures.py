@@ -8,8 +8,8 @@ import io
 
 import numpy as np
 
+from scenes.files import write_whole
 from scenes.labels import NAMES, PALETTE
-from scenes.preparation.files import write_whole
 from scenes.preparation.statistics import CHANNELS, PUBLISHED_SHARES
 
 DPI = 150

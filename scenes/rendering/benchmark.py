@@ -28,8 +28,11 @@ class Stopwatch:
             self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - began
 
 
-def _measure(count, first, size, legs, textures, config):
-    """One process: renders ``count`` scenes into a folder that is then removed; (seconds by part, seconds, MiB)."""
+def _measure(count, size, legs, textures, config):
+    """One process: renders the first ``count`` scenes of seed 0 into a folder that is then removed.
+
+    Returns (seconds by part, seconds in all, peak MiB).
+    """
     import drjit
 
     from scenes.rendering.generate import RECORDS, Job, read_sources, write_scene
@@ -44,7 +47,7 @@ def _measure(count, first, size, legs, textures, config):
         for part in ("images", "masks", RECORDS):
             (folder / part).mkdir()
         began = time.perf_counter()
-        for index in range(first, first + count):
+        for index in range(count):
             rng = np.random.default_rng([0, 0, index])
             rendered = render_scene(rng, size, sources, config, timed=watch)
             with watch("writing"):
@@ -69,7 +72,7 @@ def run_benchmark(count, workers, size=(240, 320), legs=None, textures=None, con
     for number in steps:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(number, context) as pool:
-            futures = [pool.submit(_measure, count, 0, size, legs, textures, config) for _ in range(number)]
+            futures = [pool.submit(_measure, count, size, legs, textures, config) for _ in range(number)]
             results = [future.result() for future in futures]
         slowest = max(seconds for _, seconds, _ in results)
         parts = {part: sum(by_part[part] for by_part, *_ in results) / (number * count) * 1000

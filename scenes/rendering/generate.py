@@ -207,8 +207,8 @@ def render_dataset(folder, counts, seed, workers=1, size=(240, 320), legs=None, 
     arguments = (folder, seed, tuple(size), legs, textures, config)
     problems = _render_all(todo, len(jobs), workers, arguments)
     if problems:
-        raise ValueError(f"{len(problems)} of {len(jobs)} scenes could not be rendered, the rest is in {folder}; please "
-                         f"report {'; '.join(problems[:5])}")
+        raise ValueError(f"{len(problems)} of {len(jobs)} scenes could not be rendered, the rest is in {folder}; "
+                         f"please report {'; '.join(problems[:5])}")
     write_annotations(folder, [json.loads((folder / RECORDS / f"{job.name}.json").read_text()) for job in jobs])
 
 

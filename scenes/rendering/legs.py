@@ -10,6 +10,7 @@ from scenes.rendering.shoes import CLOSED, Shoe, made_shoe, sample_shoe
 from scenes.rendering.skin import TONES, Skin, sample_skin, skin_of
 from scenes.rendering.socks import Sock, sock_mesh, sock_texture
 from scenes.rendering.trousers import Trouser, trouser_mesh, trouser_texture
+from scenes.rendering.turns import upright_turn
 
 LEG_BEND_FROM_MM = 95.0  # the shank leans from here on: above the foot's 80 mm
 BORDER_PX = 15  # what is further outside the photo than this is not seen
@@ -93,7 +94,7 @@ def place_leg(rng, leg, place, camera, knee_deg=0.0):
     It leans to where the knee is, ``knee_deg`` from straight behind the heel, and away from the camera.
     """
     turn = np.deg2rad(place.turn_deg)
-    spin = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    spin = upright_turn(turn)
     shift = np.array([*place.centre_mm, SHEET_LIFT_MM + place.lifted_mm])
     ankle = spin @ leg.ankle_mm + shift
     away = ankle[:2] - camera.position_mm[:2]

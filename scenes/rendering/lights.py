@@ -12,6 +12,9 @@ import cv2
 import mitsuba as mi
 import numpy as np
 
+from scenes.rendering.draws import log_uniform, weighted
+from scenes.rendering.turns import plane_turn
+
 SUN_DISTANCE_MM = 60000.0
 SUN_HALF_MM = 4000.0  # what the projected picture covers, from the sheet's middle
 SUN_PX = 512  # 16 mm a texel: the sun's half a degree blurs the shadow of a head as much
@@ -51,10 +54,6 @@ def tint(kelvin):
     """Relative linear RGB (3,) of light of a colour temperature, mean 1."""
     colour = np.array([np.interp(kelvin, KELVINS, channel) for channel in zip(*TINTS, strict=True)])
     return colour / colour.mean()
-
-
-def _log_uniform(rng, bounds):
-    return float(np.exp(rng.uniform(*np.log(bounds))))
 
 
 def _rgb(value):
@@ -120,10 +119,9 @@ def _ceiling_quads(rng, layout, config):
     chosen = int(rng.integers(rows * columns))
     places = np.stack([x.ravel() - x.flat[chosen], y.ravel() - y.flat[chosen]], 1)
     turn = rng.choice([0, np.pi / 2]) if rng.random() < 0.5 else rng.uniform(0, np.pi)
-    spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     # Clockwise seen from above: the normals point down.
     outline = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) * np.array(size) / 2
-    plane = (places[:, None] + outline) @ spin.T + _lamp_place(rng, layout, config, height)
+    plane = (places[:, None] + outline) @ plane_turn(turn).T + _lamp_place(rng, layout, config, height)
     quads = np.concatenate([plane, np.full((*plane.shape[:2], 1), height)], -1)
     if kind == "bulb":  # round: two squares, one turned by 45 degrees, the second a little higher
         middle = quads.mean(1, keepdims=True)
@@ -157,7 +155,7 @@ def _window_quads(rng, layout):
 def ceiling(rng, layout, config):
     """Ceiling lamps of one colour, seldom with a second one."""
     kelvin = rng.uniform(config.warm_kelvin[0], config.cool_kelvin[1] * 0.8)
-    ratio = _log_uniform(rng, config.key_to_ambient)
+    ratio = log_uniform(rng, config.key_to_ambient)
     found = {"ambient": _ambient(tint(kelvin)),
              "lamp": _shining("lamp", _ceiling_quads(rng, layout, config), tint(kelvin), ratio)}
     if rng.random() < 0.2:
@@ -171,14 +169,14 @@ def window(rng, layout, config):
     kelvin = rng.uniform(*config.cool_kelvin)
     return {"ambient": _ambient(tint(kelvin * rng.uniform(0.75, 1.05))),
             "window": _shining("window", _window_quads(rng, layout), tint(kelvin),
-                               _log_uniform(rng, config.key_to_ambient))}
+                               log_uniform(rng, config.key_to_ambient))}
 
 
 def window_and_lamp(rng, layout, config):
     """Cool daylight from the side and a warm lamp."""
     found = window(rng, layout, config)
     found["lamp"] = _shining("lamp", _ceiling_quads(rng, layout, config), tint(rng.uniform(*config.warm_kelvin)),
-                             _log_uniform(rng, config.key_to_ambient) * rng.uniform(0.3, 1))
+                             log_uniform(rng, config.key_to_ambient) * rng.uniform(0.3, 1))
     return found
 
 
@@ -203,7 +201,7 @@ def flash(rng, layout, config):
     """The phone's own lamp, 1 to 3 cm beside its lens: hot in the middle, hardly a shadow."""
     camera = layout.camera
     place = camera.position_mm + camera.rotation.T @ (rng.uniform(-15, 15), rng.uniform(8, 25), 0.0)
-    ratio = _log_uniform(rng, config.flash_to_ambient)
+    ratio = log_uniform(rng, config.flash_to_ambient)
     kelvin = rng.uniform(2700, 6500)
     return {"ambient": _ambient(tint(kelvin)),
             "flash": {"type": "point", "position": place.tolist(),
@@ -325,7 +323,7 @@ def sun(rng, layout, config):
         picture = _dapple(rng)
     light = tint(rng.uniform(4000, 5800))
     sky = tint(rng.uniform(5500, 10000))
-    ratio = _log_uniform(rng, config.sun_to_sky)
+    ratio = log_uniform(rng, config.sun_to_sky)
     if picture is None:
         beam = {"type": "directional", "direction": direction.tolist(),
                 "irradiance": _rgb(light * ratio / max(-direction[2], 0.15))}
@@ -351,7 +349,7 @@ def sun_patch(rng, layout, config):
     cv2.fillPoly(picture, [_in_sun_px(quad, direction) for quad in quads], 255, cv2.LINE_AA, 4)
     blurred = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.3)).astype(np.float32) / 255
     return {"ambient": _ambient(tint(rng.uniform(3200, 8000))),
-            "sun": _sun(direction, blurred, tint(rng.uniform(3800, 5600)), _log_uniform(rng, config.sun_to_sky))}
+            "sun": _sun(direction, blurred, tint(rng.uniform(3800, 5600)), log_uniform(rng, config.sun_to_sky))}
 
 
 KINDS = {light.__name__: light for light in (ceiling, window, window_and_lamp, sun, sun_patch, flash, soft, even)}
@@ -364,8 +362,7 @@ def lamps(rng, layout, config):
     layout: `Layout` (its camera decides where a floor mirrors a lamp and where the photographer stands). config:
     `LightConfig`.
     """
-    names, weights = zip(*config.kinds, strict=True)
-    kind = names[rng.choice(len(names), p=np.array(weights) / sum(weights))]
+    kind = weighted(rng, config.kinds)
     # As objects: of nested dictionaries Mitsuba orders the emitters by chance, and with them the noise.
     return {name: mi.load_dict(lamp) if isinstance(lamp, dict) else lamp
             for name, lamp in KINDS[kind](rng, layout, config).items()}

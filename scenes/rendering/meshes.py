@@ -37,12 +37,9 @@ def mesh(name, vertices, faces, material, texcoords=None, colours=None, smooth=N
     return made
 
 
-def two_sided(reflectance, gloss=None):
-    """Diffuse material, under a rough clear coat when ``gloss`` (its roughness) is given."""
-    inner = {"type": "diffuse", "reflectance": reflectance}
-    if gloss is not None:
-        inner = {"type": "roughplastic", "diffuse_reflectance": reflectance, "alpha": float(gloss), "nonlinear": True}
-    return {"type": "twosided", "bsdf": inner}
+def two_sided(reflectance):
+    """Diffuse material, the same on both sides of a surface."""
+    return {"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": reflectance}}
 
 
 def paint(colour):
@@ -54,13 +51,18 @@ def bitmap(pixels, repeat="mirror"):
     return {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(pixels)), "wrap_mode": repeat, "raw": False}
 
 
-def grid(columns, rows):
-    """Vertices (columns*rows, 2) in 0..1 and faces of a regular grid, anticlockwise seen from above."""
-    u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
-    index = np.arange(columns * rows).reshape(rows, columns)
+def lattice(xs, ys):
+    """Points (N, 2) at all crossings of lines at xs and ys, and faces (M, 3), anticlockwise seen from above."""
+    x, y = np.meshgrid(xs, ys)
+    index = np.arange(x.size).reshape(x.shape)
     a, b, c, d = index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]
     quads = np.stack([a, b, c, d], -1).reshape(-1, 4)
-    return np.stack([u.ravel(), v.ravel()], 1), np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    return np.column_stack([x.ravel(), y.ravel()]), np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+
+
+def grid(columns, rows):
+    """Vertices (columns*rows, 2) in 0..1 and faces of a regular grid, anticlockwise seen from above."""
+    return lattice(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
 
 
 def polished(reflectance, roughness):

@@ -13,6 +13,7 @@ import trimesh
 
 from scenes.rendering.meshes import bitmap, linear, mesh, paint, two_sided
 from scenes.rendering.shoes import sample_shoe, shoe_mesh
+from scenes.rendering.turns import plane_turn, upright_turn
 
 BROWNS = ((150, 104, 66), (104, 70, 46), (190, 150, 104), (74, 48, 34), (196, 160, 118), (128, 92, 62))
 MUTED = ((70, 84, 110), (110, 52, 50), (84, 98, 80), (120, 110, 96), (52, 60, 78), (146, 120, 70), (96, 88, 104))
@@ -57,9 +58,7 @@ def shiny(colour):
 
 def _turned(points, turn_deg, centre, base):
     """Points (N, 3) of a thing's own frame -> the world's."""
-    turn = np.deg2rad(turn_deg)
-    spin = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
-    return points @ spin.T + (*centre, base)
+    return points @ upright_turn(np.deg2rad(turn_deg)).T + (*centre, base)
 
 
 def lathe(profile, segments=20):
@@ -144,14 +143,14 @@ def device(rng):
     size = ((72, 150, 9), (170, 245, 8), (46, 170, 18), (230, 330, 18))[rng.choice(4, p=[0.5, 0.2, 0.15, 0.15])]
     colour = rng.uniform(5, 40, 3) if rng.random() < 0.7 else np.full(3, rng.uniform(150, 240))
     size = np.array(size) * rng.uniform(0.92, 1.05)
+    rim = np.clip(colour + rng.uniform(-20, 120), 5, 230)
 
     def build(name, centre, turn, base):
-        parts = {name: cuboid((*centre, base + size[2] / 2), size, turn, paint(rng_rim))}
+        parts = {name: cuboid((*centre, base + size[2] / 2), size, turn, paint(rim))}
         glass = (size[0] * 0.93, size[1] * 0.94, 0.6)
         parts[f"{name}_glass"] = cuboid((*centre, base + size[2] + 0.2), glass, turn, shiny(colour))
         return parts
 
-    rng_rim = np.clip(colour + rng.uniform(-20, 120), 5, 230)
     return Thing((size[0] / 2, size[1] / 2), size[2], build)
 
 
@@ -291,8 +290,7 @@ def chair(rng):
     wood, seat = household_colour(rng), household_colour(rng)
 
     def build(name, centre, turn, base):
-        angle = np.deg2rad(turn)
-        spin = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        spin = plane_turn(np.deg2rad(turn))
         parts = {f"{name}_seat": cuboid((*centre, height), (*(2 * half + leg), 35), turn, paint(seat))}
         for k, corner in enumerate(((-1, -1), (-1, 1), (1, 1), (1, -1))):
             foot = spin @ (corner * half) + centre

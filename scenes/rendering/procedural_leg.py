@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 from skimage.measure import marching_cubes
 
-from scenes.rendering.foot import FOOT, FOOT_HEIGHT_MM, LEG_TOP_MM, check_side, mirrored, sample_length_mm
-from scenes.rendering.foot_pose import RawLeg, nearest_toe, posed, toe_shares
+from scenes.rendering.foot import FOOT_HEIGHT_MM, LEG_TOP_MM
+from scenes.rendering.foot_pose import RawLeg, nearest_toe, toe_shares
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,6 @@ SHANK_STEP = 0.05
 FINE_HEIGHT = 0.42
 
 ANKLE = np.array([0.0, 0.215, 0.27])
-
-
-def procedural_leg(rng, side, config=FOOT):
-    """A random `Leg` of the project's own, made anew, which takes a quarter of a second: `LegPool` keeps some.
-
-    Raises ValueError for a side other than "left" and "right".
-    """
-    check_side(side)
-    shape, target = random_shape(rng), sample_length_mm(rng, config)
-    raw = raw_leg(shape, target, target)
-    leg = posed(rng, raw, target, config, press_mm=0.002 * target)
-    return leg if side == "left" else mirrored(leg)
 
 
 def raw_leg(shape, length_mm, shortest_mm):

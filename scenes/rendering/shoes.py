@@ -7,6 +7,7 @@ import numpy as np
 from scenes.rendering.meshes import SHEET_LIFT_MM, bitmap, mesh, paint, polished, two_sided
 from scenes.rendering.noise import drawn
 from scenes.rendering.tubes import tube
+from scenes.rendering.turns import upright_turn
 
 # Share of the length from the heel, half breadths on the inner and the outer side over the length: a last's outline.
 OUTLINE = np.array([(0.0, 0.02, 0.02), (0.006, 0.05, 0.05), (0.02, 0.082, 0.08), (0.06, 0.11, 0.105),
@@ -40,11 +41,11 @@ class Shoe:
     gloss: bool
 
 
-def sample_shoe(rng, kinds=KINDS, length_mm=None, width_mm=None):
-    """A `Shoe` of one of ``kinds``, for a foot of the given length and breadth where these are given."""
+def sample_shoe(rng, kinds=KINDS, length_mm=None):
+    """A `Shoe` of one of ``kinds``; where ``length_mm`` is given, for a foot of that length."""
     kind = str(rng.choice(kinds))
     length = rng.uniform(190, 310) if length_mm is None else length_mm + rng.uniform(14, 26)
-    width = length * rng.uniform(0.34, 0.39) if width_mm is None else width_mm + rng.uniform(6, 12)
+    width = length * rng.uniform(0.34, 0.39)
     colour = np.clip(COLOURS[rng.integers(len(COLOURS))] + rng.normal(0, 12, 3), 10, 242)
     pale = kind == "sneaker" and rng.random() < 0.7
     sole_colour = np.full(3, rng.uniform(190, 238) if pale else rng.uniform(15, 70)) + rng.normal(0, 4, 3)
@@ -162,7 +163,6 @@ def shoe_mesh(rng, name, side, centre_mm, turn_deg, shoe=None):
     shoe: the `Shoe` where a pair shares it; else one is drawn. Names begin with ``name``.
     """
     shoe = sample_shoe(rng) if shoe is None else shoe
-    turn = np.deg2rad(turn_deg)
-    spin = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    spin = upright_turn(np.deg2rad(turn_deg))
     shift = np.array([*centre_mm, SHEET_LIFT_MM])
     return made_shoe(rng, name, shoe, side, lambda points: points @ spin.T + shift)

@@ -14,8 +14,10 @@ import trimesh
 
 from scenes import sheet
 from scenes.rendering import surfaces
+from scenes.rendering.draws import weighted
 from scenes.rendering.meshes import SHEET_LIFT_MM, bitmap, grid, mesh, paint, two_sided
 from scenes.rendering.objects import MAKERS, cuboid, household_colour, tube
+from scenes.rendering.turns import plane_turn
 
 FOOT_HALF_MM = 135.0  # from the middle of a foot to its heel and toes
 FOOT_ROOM_MM = 75.0  # nothing stands nearer to a foot's axis
@@ -55,17 +57,10 @@ class ThingsConfig:
                              f"backdrops {', '.join(BACKDROPS)}")
 
 
-def _choice(rng, weighted):
-    names, weights = zip(*weighted, strict=True)
-    return names[rng.choice(len(names), p=np.array(weights) / sum(weights))]
-
-
 def _outline(centre, half, turn_deg, gap=0.0):
     """Corners float32 (4, 2) mm of a turned rectangle, ``gap`` larger on every side."""
-    turn = np.deg2rad(turn_deg)
-    spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * (np.asarray(half) + gap)
-    return (corners @ spin.T + centre).astype(np.float32)
+    return (corners @ plane_turn(np.deg2rad(turn_deg)).T + centre).astype(np.float32)
 
 
 def _overlap(first, second):
@@ -172,7 +167,7 @@ def _slid_to_sheet(layout, centre, half, turn):
 def _place_thing(rng, room, config, name):
     """{name: shape} of one thing, empty where no place for it was found."""
     layout = room.layout
-    thing = MAKERS[_choice(rng, config.kinds)](rng)
+    thing = MAKERS[weighted(rng, config.kinds)](rng)
     half = np.array(thing.half_mm)
     touching = rng.random() < config.touching_share
     limit = config.covering_limit if rng.random() < config.covering_share else 0.002
@@ -193,7 +188,7 @@ def _place_thing(rng, room, config, name):
 
 def _on_sheet(rng, layout):
     """A pen, a coin, a ruler, a phone on the paper, clear of the feet; empty where there is no room."""
-    thing = MAKERS[_choice(rng, (("pen", 0.4), ("coin", 0.25), ("ruler", 0.2), ("device", 0.15)))](rng)
+    thing = MAKERS[weighted(rng, (("pen", 0.4), ("coin", 0.25), ("ruler", 0.2), ("device", 0.15)))](rng)
     reach = np.array([layout.sheet_format.short_mm, layout.sheet_format.long_mm]) / 2
     for _ in range(TRIES):
         centre, turn = rng.uniform(-1, 1, 2) * reach, rng.uniform(0, 360)
@@ -398,7 +393,7 @@ def things(rng, layout, config):
         face = _face(rng, layout)
         if face is not None:
             room.normal, room.offset_mm = face
-            found |= BACKDROPS[_choice(rng, config.backdrops)](rng, layout, *face)
+            found |= BACKDROPS[weighted(rng, config.backdrops)](rng, layout, *face)
     for k in range(int(rng.choice(len(config.counts), p=config.counts))):
         found |= _place_thing(rng, room, config, f"thing{k}")
     if rng.random() < config.cable_share:

@@ -42,15 +42,3 @@ def tube(rings_mm, along_mm=None):
         share = (along_mm - along_mm[0]) / (along_mm[-1] - along_mm[0])
         unit = np.column_stack([unit[:, 0], np.repeat(share, around + 1)])
     return closed(rings_mm).reshape(-1, 3), faces, unit
-
-
-def seamless_normals(vertices, faces, rings, around):
-    """Unit normals (V, 3) of a `tube`, the same on both sides of the line where it meets itself."""
-    a, b, c = vertices[faces].transpose(1, 0, 2)
-    across = np.cross(b - a, c - a)
-    corners = faces.T.ravel()
-    total = np.stack([np.bincount(corners, np.tile(across[:, k], 3), len(vertices)) for k in range(3)], 1)
-    total = total.reshape(rings, around + 1, 3)
-    total[:, 0] = total[:, -1] = total[:, 0] + total[:, -1]
-    total = total.reshape(-1, 3)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-9)

@@ -28,6 +28,7 @@ def test_stats_prints_and_writes_ours_beside_the_published(make_dataset, masks, 
     assert result.exit_code == 0, result.output
     assert "published" in result.stdout and "right_foot" in result.stdout and "69.84" in result.stdout
     assert "-0.9744" in result.stdout  # table 2
+    assert "0 0 0 1" in result.stdout  # table 3
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["pixels.png", "shares.png", "stats.json"]
     assert is_png(tmp_path / "out" / "pixels.png") and is_png(tmp_path / "out" / "shares.png")
     document = json.loads((tmp_path / "out" / "stats.json").read_text())

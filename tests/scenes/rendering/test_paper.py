@@ -4,9 +4,9 @@ import mitsuba as mi
 import numpy as np
 import pytest
 
-from scenes.rendering import paper
+from scenes.rendering import paper_corners
 from scenes.rendering.layout import look_at
-from scenes.rendering.meshes import SHEET_LIFT_MM
+from scenes.rendering.meshes import SHEET_LIFT_MM, lattice
 from scenes.rendering.paper import PLAIN_SHEET, SheetConfig, other_sheets, sample_sheet, sheet_mesh, support_mesh
 from scenes.rendering.truth import sensor
 from scenes.sheet import A4, LETTER, corners_mm
@@ -231,8 +231,8 @@ def test_rendered_page_is_upright_and_not_mirrored():
 
 
 def test_split_cuts_exactly_along_the_line():
-    points, faces = paper._lattice(np.linspace(0, 10, 4), np.linspace(0, 10, 5))
-    cut, inner, outer = paper._split(points, faces, points @ (1.0, 2.0) - 11)
+    points, faces = lattice(np.linspace(0, 10, 4), np.linspace(0, 10, 5))
+    cut, inner, outer = paper_corners._split(points, faces, points @ (1.0, 2.0) - 11)
     solid = np.column_stack([cut, np.zeros(len(cut))])
     # Left of x + 2y = 11 in the square: x from 11 - 20 < 0 to 10; a trapezium of 5.5 at x = 0 and 0.5 at x = 10.
     assert _area(solid, inner) == pytest.approx((5.5 + 0.5) / 2 * 10)

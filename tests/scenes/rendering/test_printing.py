@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from scenes.rendering import printing
+from scenes.rendering import printing, typesetting
 from scenes.rendering.printing import PLAIN_PRINT, PrintConfig, paper_colour, sheet_texture
 
 WHITE = (244.0, 245.0, 246.0)
@@ -32,7 +32,7 @@ def test_every_kind_prints_something_darker_than_the_paper(kind):
 def test_same_seed_same_page_whatever_was_set_before():
     config = PrintConfig(blank=0.0)
     first = [_page(seed, config)[0] for seed in range(4)]
-    printing._type.cache_clear()
+    typesetting.strip_of_type.cache_clear()
     again = [_page(seed, config)[0] for seed in (3, 2, 1, 0)][::-1]
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -3,16 +3,16 @@ import mitsuba as mi
 import numpy as np
 import pytest
 
-from scenes.rendering import noise, surfaces
+from scenes.rendering import floor_kinds, noise, surfaces
 from scenes.rendering.surfaces import FloorConfig, sample_floor
 
-DRAWN = sorted(set(surfaces.PAINTERS) - {"mid_tone"})
+DRAWN = sorted(set(floor_kinds.PAINTERS) - {"mid_tone"})
 
 
 @pytest.mark.parametrize("kind", DRAWN)
 def test_every_floor_is_a_picture_that_its_seed_decides(kind):
-    theme = surfaces._Theme("ordinary", 1.4)
-    first, again, other = (surfaces.PAINTERS[kind](np.random.default_rng(seed), theme) for seed in (3, 3, 4))
+    theme = floor_kinds.Theme("ordinary", 1.4)
+    first, again, other = (floor_kinds.PAINTERS[kind](np.random.default_rng(seed), theme) for seed in (3, 3, 4))
     assert first.shape == (noise.FIELD_PX, noise.FIELD_PX, 3) and first.dtype == np.uint8
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -58,7 +58,7 @@ def test_textures_repeat_without_a_seam():
 
 
 def test_rows_know_their_pieces():
-    pieces = surfaces._rows(np.random.default_rng(0), 4, 2, "none")
+    pieces = floor_kinds._rows(np.random.default_rng(0), 4, 2, "none")
     assert pieces.count == 8
     assert pieces.piece[0, 0] == 0 and pieces.piece[-1, 0] == 1 and pieces.piece[0, -1] == 6
     assert pieces.across[0, 192] == 0 and pieces.along[400, 0] == 400 - 384
@@ -68,7 +68,7 @@ def test_rows_know_their_pieces():
 
 def test_herringbone_boards_are_ratio_times_as_long_as_wide():
     ratio, blocks = 4, 3
-    pieces = surfaces._herringbone(blocks, ratio)
+    pieces = floor_kinds._herringbone(blocks, ratio)
     width = noise.FIELD_PX / (2 * ratio * blocks)
     areas = np.bincount(pieces.piece.ravel())
     np.testing.assert_allclose(areas[areas > 0], ratio * width**2)

@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all, whenever the program is ended."""
+"""Files of a dataset or of results: written whole or not at all, copied or linked; masks as PNG."""
 
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,19 @@ def write_whole(path, data):
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def place(source, target, link=False):
+    """Copy a file to `target`, whose folders are made. link: a hard link in its place where the file system has
+    them. Raises OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if link:
+        try:
+            os.link(os.path.realpath(source), target)
+            return
+        except OSError:  # another file system, or one without links
+            pass
+    shutil.copyfile(source, target)
 
 
 def mask_png(mask):
