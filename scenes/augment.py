@@ -51,7 +51,7 @@ class AugmentConfig:
     clutter_share: float = 0.15  # patches on the background
     clutter_count: int = 3  # of these at most
 
-    # Things that lie over or reach over the sheet; without mask and corners, where nothing is told, there are none.
+    # Things that lie over or reach over the sheet; these need the mask or all four corners.
     occluder_share: float = 0.20
     occluder_count: int = 2  # of these at most
     occluder_corner_share: float = 0.5  # laid over a corner of the sheet on purpose
@@ -120,9 +120,9 @@ def augment(image, mask, corners, visibility, spec: InputSpec, rng: np.random.Ge
     image: uint8 (H, W, 3) RGB. mask: uint8 (H, W) class ids, or None. corners: (4, 2) photo pixels,
     clockwise; visibility: (4,) of 0, 1, 2; a corner with visibility 0 at (-1, -1) is unknown and stays so.
     The same state of `rng` gives the same sample. With `NONE` the image is `fit_photo(image, spec)` to the
-    bit. Without a mask nothing is printed on the sheet or laid on the floor, and only with all four corners does
-    anything lie over the sheet. What an occluder hides is background, a corner under it has visibility 1. Outside
-    the photo the mask is background. Raises ValueError for arrays of another shape or type.
+    bit. Without a mask nothing is printed on the sheet or laid on the floor, and with neither a mask nor all four
+    corners nothing lies over the sheet. What such a thing hides becomes background, a seen corner under it gets
+    visibility 1. Outside the photo the mask is background. Raises ValueError for arrays of another shape or type.
     """
     corners, visibility = np.asarray(corners, np.float64), np.asarray(visibility, np.int64)
     _check(image, mask, corners, visibility)

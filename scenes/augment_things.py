@@ -136,7 +136,7 @@ def arm(around, at, outward, size, rng):
 def _hand(outline, palm, heading, side, mm, rng):
     """Adds palm, fingers and thumb; the fingers point against `heading`, the thumb to `side`."""
     outline.stroke([palm - heading * 22 * mm, palm + heading * 22 * mm], 74 * mm)
-    spread, stretched = rng.uniform(0, 0.22), rng.choice([rng.uniform(0.75, 1), rng.uniform(0.2, 0.5)])
+    spread, stretched = rng.uniform(0, 0.22), rng.choice([rng.uniform(0.7, 1), rng.uniform(0, 0.1)])
     for number, (place, length) in enumerate(zip((29, 10, -10, -28), (72, 80, 75, 58), strict=True)):
         knuckle = palm - heading * 40 * mm + side * place * mm
         bent = length * stretched * rng.uniform(0.85, 1.05) * mm

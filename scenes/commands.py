@@ -43,6 +43,12 @@ class Choice(click.ParamType):
         return value
 
 
+def _need_renderer():
+    """Tells at once what is not installed: in a worker process it would end one worker after another."""
+    for library in ("mitsuba", "mitsuba_oidn"):
+        importlib.import_module(library)
+
+
 PRESET = Choice("NAME", "scenes.rendering.presets", "PRESETS")
 GROUP = Choice("GROUP", "scenes.rendering.config", "GROUPS")
 
@@ -80,8 +86,7 @@ def render(folder, preset, count, split, seed, workers, size, legs, textures, wi
     """Render scenes with their truth into DIR, and go on where an interrupted run stopped."""
     if preset and (count or split):
         raise click.UsageError("--preset has its own numbers and splits: give it, or --count and --split")
-    # Told before a folder is made: in a worker process a missing renderer would end one worker after another.
-    importlib.import_module("mitsuba")
+    _need_renderer()
     from scenes.rendering import config, generate, presets
 
     parts = presets.PRESETS[preset] if preset else {"": {split or "train": count or 100}}
@@ -140,7 +145,7 @@ def sheet(folder, count, seed, truth, augment, beside, out):
 @_rendering_options
 def benchmark(count, json_file, workers, size, legs, textures, without):
     """Scenes a minute, for one process and for more, and which part of the work takes how long."""
-    importlib.import_module("mitsuba")
+    _need_renderer()
     import json
 
     from scenes.rendering.benchmark import as_table, run_benchmark

@@ -8,7 +8,6 @@ interruption changes a file. What is finished is recorded scene by scene under `
 import hashlib
 import json
 import multiprocessing
-import os
 import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -21,11 +20,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from scenes.dataset import SPLITS, write_annotations
+from scenes.files import write_whole
 
 RECORDS = ".scenes"
 RECIPE_FILE = "render.json"
+ATTEMPTS = 3  # at drawing a scene that can be built
 # Raise it whenever the same seed would give other pictures: a folder of another version is not continued.
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,6 @@ def _sha256(paths):
     return digest.hexdigest()
 
 
-def _write_beside(path, data):
-    """Bytes into ``path`` so that an interruption leaves the old file or the new one, never half of it."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(data)
-    os.replace(beside, path)
-
-
 def _encoded(extension, picture, parameters=()):
     done, data = cv2.imencode(extension, picture, list(parameters))
     if not done:
@@ -91,14 +85,20 @@ class _Worker:
         """
         from scenes.rendering.scene import render_scene
 
-        rng = np.random.default_rng([SPLITS.index(job.split), self.seed, job.index])
-        try:
-            rendered = render_scene(rng, self.size, self.sources, self.config)
-        except (ValueError, IndexError, ArithmeticError) as error:
-            # A shape that cannot be built ends this scene, and is told; the rest of a night's rendering goes on.
-            return f"scene {job.name} of seed {self.seed}: {type(error).__name__}: {error}"
-        write_scene(self.folder, job, self.seed, rendered, rng, self.config.photograph.jpeg_quality)
-        return None
+        for attempt in range(ATTEMPTS):
+            draw = [attempt] if attempt else []
+            rng = np.random.default_rng([SPLITS.index(job.split), self.seed, job.index, *draw])
+            try:
+                rendered = render_scene(rng, self.size, self.sources, self.config)
+            except OSError:
+                raise  # a file that cannot be read: nothing that another draw would mend
+            except Exception as error:  # qhull, Mitsuba and OpenCV each have their own kinds
+                # A shape that cannot be built costs one draw, not a night's rendering.
+                problem = f"scene {job.name} of seed {self.seed}: {type(error).__name__}: {error}"
+                continue
+            write_scene(self.folder, job, self.seed, rendered, rng, self.config.photograph.jpeg_quality)
+            return None
+        return problem
 
 
 def read_sources(legs, textures, seed):
@@ -118,11 +118,11 @@ def write_scene(folder, job, seed, rendered, rng, jpeg_quality):
     """Photo, mask and record of a `Rendered` scene into the dataset ``folder``."""
     quality = int(rng.integers(jpeg_quality[0], jpeg_quality[1] + 1))
     jpeg = _encoded(".jpg", cv2.cvtColor(rendered.photo, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality))
-    _write_beside(folder / "images" / f"{job.name}.jpg", jpeg)
-    _write_beside(folder / "masks" / f"{job.name}.png", _encoded(".png", rendered.mask))
+    write_whole(folder / "images" / f"{job.name}.jpg", jpeg)
+    write_whole(folder / "masks" / f"{job.name}.png", _encoded(".png", rendered.mask))
     attributes = rendered.record["attributes"] | {"seed": seed, "split": job.split}
     record = rendered.record | {"file_name": f"{job.name}.jpg", "attributes": attributes}
-    _write_beside(folder / RECORDS / f"{job.name}.json", json.dumps(record).encode())
+    write_whole(folder / RECORDS / f"{job.name}.json", json.dumps(record).encode())
 
 
 _worker = None
@@ -160,7 +160,7 @@ def _check_recipe(folder, recipe):
         return
     if (folder / "annotations.json").exists():
         raise ValueError(f"{folder} holds a dataset that was not rendered here: name another folder")
-    _write_beside(path, json.dumps(asdict(recipe), indent=1).encode())
+    write_whole(path, json.dumps(asdict(recipe), indent=1).encode())
 
 
 def _check_numbers(counts, seed, workers):
@@ -218,7 +218,7 @@ def _render_all(todo, total, workers, arguments):
                TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("scenes", total=total, completed=total - len(todo), rate="")
-        if workers == 1:
+        if workers == 1 and todo:
             _start_worker(*arguments)
             return _follow(progress, task, map(_render, todo))
         elif todo:

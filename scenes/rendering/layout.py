@@ -21,13 +21,13 @@ class StandingConfig:
     """Who stands where. A ``*_share`` is a probability; lengths are millimetres, turns degrees."""
 
     a4_share: float = 0.65  # the rest is US Letter
-    feet_shares: tuple[float, float, float] = (0.15, 0.63, 0.22)  # no foot on the sheet, one, two
+    feet_shares: tuple[float, float, float] = (0.2, 0.6, 0.2)  # no foot on the sheet, one, two
     across_share: float = 0.12  # the sheet lies across under the foot
     turn_deg: float = 7.0  # standard deviation of the toes against the sheet's side
     askew_share: float = 0.08  # a foot that stands at any angle, over a corner as a rule
-    over_edge_share: float = 0.12  # toes or side over the sheet's edge
+    over_edge_share: float = 0.1  # toes or side over the sheet's edge
     heel_behind_mm: float = 25.0  # standard deviation of how far the heel stands behind the edge, one-sided
-    other_foot_share: float = 0.25  # of single feet: the same person's other foot stands beside the sheet
+    other_foot_share: float = 0.2  # of single feet: the same person's other foot stands beside the sheet
     lifted_share: float = 0.05  # of single feet: it hovers over the sheet and is not on it
     lifted_mm: tuple[float, float] = (25.0, 90.0)
     bystander_share: float = 0.08  # somebody else's feet, in shoes as a rule
@@ -38,11 +38,11 @@ class StandingConfig:
 class CameraConfig:
     """Where the photo is taken from. A ``*_share`` is a probability; angles are degrees."""
 
-    side_share: float = 0.13  # near the floor, from the foot's left or right
+    side_share: float = 0.11  # near the floor, from the foot's left or right
     own_share: float = 0.5  # of the rest: one's own foot from above, the toes away from the photographer
     opposite_share: float = 0.2  # from in front of the toes
     quarter_share: float = 0.1  # from the side, from above; what is left comes from anywhere
-    steep_share: float = 0.2  # of views from above: tilted by `steep_deg` instead of a few degrees
+    steep_share: float = 0.16  # of views from above: tilted by `steep_deg` instead of a few degrees
     tilt_deg: float = 17.0
     steep_deg: tuple[float, float] = (20.0, 62.0)
     side_deg: tuple[float, float] = (50.0, 78.0)
@@ -51,12 +51,12 @@ class CameraConfig:
     field_deg: tuple[float, float] = (48.0, 78.0)  # along the photo's long side: 24 to 40 mm phones
     wide_share: float = 0.08
     wide_field_deg: tuple[float, float] = (78.0, 100.0)
-    fill: tuple[float, float] = (0.3, 0.97)  # sheet's extent over the photo's
-    far_share: float = 0.05
-    far_fill: tuple[float, float] = (0.16, 0.3)
-    close_share: float = 0.07  # the sheet is partly outside
-    close_fill: tuple[float, float] = (0.97, 1.15)
-    off_share: float = 0.07  # the sheet is slid out of the photo by up to a quarter more than there is room
+    fill: tuple[float, float] = (0.42, 0.98)  # sheet's extent over the photo's
+    far_share: float = 0.04
+    far_fill: tuple[float, float] = (0.16, 0.42)
+    close_share: float = 0.05  # the sheet is partly outside
+    close_fill: tuple[float, float] = (0.98, 1.15)
+    off_share: float = 0.04  # the sheet is slid out of the photo by up to a quarter more than there is room
     distortion_share: float = 0.35
     distortion: float = 0.02  # standard deviation of k1 r^2 at the photo's corner
     wide_barrel: float = 0.1  # most of -k1 r^2 there of a wide lens; 0.148 and more would fold the picture over

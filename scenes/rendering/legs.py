@@ -38,12 +38,12 @@ class ClothesConfig:
     patterned_share: float = 0.22
     patch_share: float = 0.2  # heel and toe of another colour
     sheer_share: float = 0.06  # stockings
-    trouser_share: float = 0.55
+    trouser_share: float = 0.45
     rolled_share: float = 0.16
     cuffed_share: float = 0.15
     hem_mm: tuple[float, float] = (2.0, 300.0)  # from the floor behind the heel to below the knee
-    long_share: float = 0.4  # of trousers: the hem is lower than the ankle
-    ease_mm: tuple[float, float] = (4.0, 45.0)
+    long_share: float = 0.3  # of trousers: the hem is lower than the ankle
+    ease_mm: tuple[float, float] = (4.0, 30.0)
 
 
 PLAIN_CLOTHES = ClothesConfig(varied_skin=False, sock_share=0.0, trouser_share=0.0)

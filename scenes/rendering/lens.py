@@ -64,13 +64,14 @@ def pinhole_window(camera, lens):
 def through_lens(picture, camera, lens, offset, scale=1):
     """The photo that ``lens`` makes of a pinhole picture.
 
-    picture: (h, w) uint8 class ids or (h, w, 3) float32, of the window of `pinhole_window`, `scale` times as fine.
+    picture: (h, w) uint8 class ids or (h, w, 3) float32, of the window of `pinhole_window`; with a ``scale`` the point
+    (x, y) of the window is at scale * (x, y) of the picture, so that a pixel's own centre is always among its samples.
     camera: the photo's pinhole camera. offset: of the window. Class ids are taken from the nearest pixel, colours are
     interpolated. Returns (camera.height, camera.width[, 3]).
     """
     x, y = np.meshgrid(np.arange(camera.width, dtype=np.float64), np.arange(camera.height, dtype=np.float64))
     source = undistort(np.column_stack([x.ravel(), y.ravel()]), camera, lens) + offset
-    source = ((source + 0.5) * scale - 0.5).astype(np.float32).reshape(camera.height, camera.width, 2)
+    source = (source * scale).astype(np.float32).reshape(camera.height, camera.width, 2)
     how = cv2.INTER_NEAREST if picture.ndim == 2 else cv2.INTER_CUBIC
     return cv2.remap(picture, source, None, how, borderMode=cv2.BORDER_REPLICATE)
 

@@ -17,7 +17,7 @@ class PhotographConfig:
     """
 
     exposure_stops: float = 0.45  # standard deviation around what automatic exposure asks for
-    dim_share: float = 0.07  # too dark and grainy
+    dim_share: float = 0.05  # too dark and grainy
     dim_stops: tuple[float, float] = (-2.8, -1.2)
     white_balance: tuple[float, float] = (0.2, 1.0)  # how much of the light's colour the phone takes out
     tint: float = 0.04  # standard deviation of what it gets wrong, per channel

@@ -7,6 +7,7 @@ Source of the renderer: Jakob et al., Mitsuba 3 (2022), variant ``scalar_rgb``.
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import mitsuba as mi
@@ -130,7 +131,7 @@ def _set_up(rng, size, sources, config, timed):
         shapes, classes, standing = _stand_feet(rng, layout, sources, config)
     with timed("surroundings"):
         ours, sheets = _lay_sheets(rng, layout, standing, config.sheet)
-        shapes |= sheets | things(rng, layout, config.things)
+        shapes |= sheets | things(rng, layout, config.things, config.floor)
         floor = floor_mesh(rng, config.floor, sources.textures)
     with timed("truth"):
         # The floor hides nothing, and without it the rays meet less.
@@ -157,6 +158,12 @@ def _record(layout, paper, probe, standing):
                            "lens": {"k1": lens.k1, "k2": lens.k2}}}
 
 
+@cache
+def _denoiser():
+    """The CPU: a graphics card would be taken by itself where there is one, and give other pixels."""
+    return mitsuba_oidn.Device(mitsuba_oidn.DeviceType.CPU)
+
+
 def _light(rng, stage, config, timed):
     """Radiance float32 (H, W, 3) of the photo, noise taken out, through the lens."""
     camera, lens = stage.layout.camera, stage.layout.lens
@@ -170,20 +177,22 @@ def _light(rng, stage, config, timed):
         radiance = np.array(mi.render(scene, sensor=sensor(window, SAMPLES_PER_PIXEL, True), integrator=integrator,
                                       seed=int(rng.integers(2**31))))
     with timed("denoising"):
-        radiance = np.array(mitsuba_oidn.denoise(np.ascontiguousarray(radiance[..., :3], np.float32), hdr=True))
+        noisy = np.ascontiguousarray(radiance[..., :3], np.float32)
+        radiance = np.array(mitsuba_oidn.denoise(noisy, hdr=True, device=_denoiser()))
     with timed("lens"):
         return radiance if lens.is_pinhole else through_lens(radiance, camera, lens, offset)
 
 
 def _behind_bars(mask, record, bars):
-    """Mask and record of a photo whose border is black: what lies there is outside the picture."""
+    """Mask and record of a photo whose border is black: what lies there is covered."""
     left, top, right, bottom = bars
     height, width = mask.shape
     inner = np.zeros_like(mask)
     inner[top:height - bottom, left:width - right] = mask[top:height - bottom, left:width - right]
     corners = np.array(record["corners"])
     inside = ((corners > (left - 0.5, top - 0.5)) & (corners < (width - right - 0.5, height - bottom - 0.5))).all(1)
-    return inner, record | {"visibility": np.where(inside, record["visibility"], 0).tolist()}
+    return inner, record | {"visibility": np.where(inside, record["visibility"],
+                                                   np.minimum(record["visibility"], 1)).tolist()}
 
 
 def render_scene(rng, size, sources, config, timed=_untimed):

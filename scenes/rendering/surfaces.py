@@ -31,7 +31,7 @@ class FloorConfig:
         ("patterned_tiles", 0.03), ("marble", 0.05), ("terrazzo", 0.04), ("carpet", 0.12), ("rug", 0.03),
         ("fabric", 0.03), ("concrete", 0.06), ("asphalt", 0.02), ("grass", 0.01), ("vinyl", 0.05))
     image_share: float = 0.4  # of floors, where image files are given
-    near_white_share: float = 0.24  # of drawn floors: white or cream tiles, marble, vinyl, laminate
+    near_white_share: float = 0.15  # of drawn floors: white or cream tiles, marble, vinyl, laminate
     near_white_gloss_share: float = 0.8  # of these that mirror lamps
     dark_share: float = 0.14  # of drawn floors
     vivid_share: float = 0.02  # of drawn floors in a saturated colour of any hue

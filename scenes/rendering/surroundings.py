@@ -5,7 +5,8 @@ of it; what lies on the sheet itself is named ``on_sheet...``. The truth of a sc
 for these too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import mitsuba as mi
@@ -22,6 +23,8 @@ from scenes.rendering.turns import plane_turn
 FOOT_HALF_MM = 135.0  # from the middle of a foot to its heel and toes
 FOOT_ROOM_MM = 75.0  # nothing stands nearer to a foot's axis
 RUG_LIFT_MM = 0.15  # a rug lies under the sheet
+RUG_KINDS = (("rug", 0.35), ("carpet", 0.4), ("fabric", 0.25))  # of floors
+RUG_NEAR_WHITE_SHARE = 0.06
 TRIES = 10
 FARTHEST_MM = 3500.0
 
@@ -330,14 +333,19 @@ def _case(rng, layout, normal, offset):
 BACKDROPS = {"wall": _wall, "cabinet": _cabinet, "case": _case}
 
 
-def _rug(rng, layout):
-    """A rug or mat on the floor and under the sheet, its border in the photo as a rule."""
+def _rug(floor_config, rng, layout):
+    """A rug or mat on the floor and under the sheet, its border in the photo as a rule.
+
+    floor_config: `FloorConfig`, which has the say about what textures there are.
+    """
     spot = _spot(rng, layout.camera, 0.0)
     centre = rng.normal(0, 150, 2) if np.isnan(spot).any() else spot
     size = rng.uniform([350, 500], [1500, 2200])
     turn = rng.choice([0, 90]) + rng.normal(0, 12)
-    kinds = (("rug", 0.35), ("carpet", 0.4), ("fabric", 0.25))
-    floor = surfaces.sample_floor(rng, surfaces.FloorConfig(kinds=kinds, near_white_share=0.06, crumb_share=0.0))
+    known = dict(floor_config.kinds)
+    kinds = tuple((kind, weight) for kind, weight in RUG_KINDS if kind in known) or floor_config.kinds
+    near_white = min(floor_config.near_white_share, RUG_NEAR_WHITE_SHARE)
+    floor = surfaces.sample_floor(rng, replace(floor_config, kinds=kinds, near_white_share=near_white, crumb_share=0.0))
     unit, faces = grid(2, 2)
     corners = _outline(centre, size / 2, turn)[[0, 1, 3, 2]]
     return {"rug": mesh("rug", np.column_stack([corners, np.full(4, RUG_LIFT_MM)]), faces,
@@ -380,12 +388,12 @@ def _finger(rng, layout):
     return {"finger": mesh("finger", points, shape.faces, paint(np.clip(skin, 5, 250)))}
 
 
-def things(rng, layout, config):
+def things(rng, layout, config, floor_config):
     """What is about the sheet: {name: Mitsuba shape}.
 
-    layout: `Layout`; of it the sheet's format, feet, camera and view are used. config: `ThingsConfig`. Names that
-    begin with ``on_sheet`` lie on the paper, "rug" lies under it, "table" and "finger" are near the camera; all others
-    stand clear of sheet and feet.
+    layout: `Layout`; of it the sheet's format, feet, camera and view are used. config: `ThingsConfig`. floor_config:
+    `FloorConfig`, for rugs. Names that begin with ``on_sheet`` lie on the paper, "rug" lies under it, "table" and
+    "finger" are near the camera; all others stand clear of sheet and feet.
     """
     found, room = {}, _Room(layout, [])
     share = config.top_backdrop_share if layout.view == "top" else config.side_backdrop_share
@@ -398,7 +406,7 @@ def things(rng, layout, config):
         found |= _place_thing(rng, room, config, f"thing{k}")
     if rng.random() < config.cable_share:
         found |= _cable(rng, room, rng.random() < config.cable_over_share)
-    for share, make in ((config.on_sheet_share, _on_sheet), (config.rug_share, _rug),
+    for share, make in ((config.on_sheet_share, _on_sheet), (config.rug_share, partial(_rug, floor_config)),
                         (config.table_edge_share, _table_edge), (config.finger_share, _finger)):
         if rng.random() < share:
             found |= make(rng, layout)

@@ -16,6 +16,7 @@ from scenes.rendering.meshes import SHEET_LIFT_MM
 
 TOUCH_MM = 8.0  # a sole lower than this over the sheet touches it
 CORNER_INSET_MM = 1.5  # visibility is asked this far inside the corner, so that an edge's rounding does not answer
+OVERLAY_CLEARANCE_MM = 0.2  # of another sheet on top of ours, which lies less than a millimetre higher
 BACK_MM = 0.01  # thickness of paper, for rays
 LENS_OVERSAMPLING = 2  # a mask that goes through a lens is traced so much finer
 
@@ -90,9 +91,9 @@ def probe_scene(parts, class_of):
 
 
 def _finer(camera, factor):
-    """``camera`` with ``factor`` times as many pixels a side."""
-    return Camera(camera.focal_px * factor, (camera.center_px + 0.5) * factor - 0.5, camera.rotation,
-                  camera.translation_mm, camera.width * factor, camera.height * factor)
+    """``camera`` with ``factor`` times as many pixels a side, pixel (x, y) of the old one at factor * (x, y)."""
+    return Camera(camera.focal_px * factor, camera.center_px * factor, camera.rotation, camera.translation_mm,
+                  camera.width * factor, camera.height * factor)
 
 
 def class_mask(probe, camera, lens):
@@ -125,8 +126,10 @@ def corner_visibility(probe, camera, lens, corners):
         ray = mi.Ray3f(mi.Point3f(camera.position_mm.tolist()), mi.Vector3f((way / distance).tolist()))
         hit = probe.ray_intersect(ray)
         name = hit.shape.id() if hit.is_valid() else ""
-        # The paper itself may curl up before its corner; anything else that is met first covers it.
-        visibility[k] = 2 if name in ("", "sheet", "floor") or hit.t > distance - 1.0 else 1
+        # The paper itself may curl up before its corner, and what lies under it may touch it; anything else that is
+        # met first covers it.
+        clearance = OVERLAY_CLEARANCE_MM if name.startswith("other_sheet") else 1.0
+        visibility[k] = 2 if name in ("", "sheet") or hit.t > distance - clearance else 1
     return visibility
 
 

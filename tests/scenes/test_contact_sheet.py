@@ -4,7 +4,16 @@ from click.testing import CliRunner
 from PIL import Image
 
 from foliopie import main
-from scenes.contact_sheet import CELL_PX, GAP_PX, chosen, contact_sheet, draw_truth, in_cell, tiled
+from scenes.contact_sheet import (
+    AUGMENTATIONS,
+    CELL_PX,
+    GAP_PX,
+    chosen,
+    contact_sheet,
+    draw_truth,
+    in_cell,
+    tiled,
+)
 from scenes.dataset import read_dataset, write_annotations
 from scenes.labels import PALETTE, SHEET
 
@@ -85,3 +94,35 @@ def test_an_unreadable_photo_is_named_and_the_rest_drawn(dataset):
     result = CliRunner().invoke(main, ["scenes", "sheet", str(dataset)])
     assert result.exit_code == 1 and "2.png" in result.output
     assert (dataset / "contact_sheet.png").exists()
+
+
+def yellow_px(page):
+    """How many pixels of grey photos are as yellow as the outline of a sheet, shrunk with its photo."""
+    red, green, blue = page.astype(int).transpose(2, 0, 1)
+    return ((red - blue > 50) & (green - blue > 50)).sum()
+
+
+def test_changed_photos_are_those_of_the_seed_with_their_truth(dataset):
+    samples = read_dataset(dataset)
+    plain, _ = contact_sheet(samples)
+    first, again, other = (contact_sheet(samples, augmentation=AUGMENTATIONS["strong"], seed=seed)[0]
+                           for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other) and not np.array_equal(first, plain)
+    thesis, _ = contact_sheet(samples, True, augmentation=AUGMENTATIONS["thesis"])
+    assert yellow_px(thesis) > 5 * 150  # five outlines, each longer than that
+    # Without masks only the corners can be drawn.
+    for sample in samples:
+        sample.mask_path.unlink()
+    corners_only, problems = contact_sheet(samples, True, augmentation=AUGMENTATIONS["thesis"])
+    assert not problems and yellow_px(corners_only) == 0
+    assert ((corners_only.max(axis=2).astype(int) - corners_only.min(axis=2)) > 60).any()
+
+
+def test_command_shows_the_augmentation(dataset, tmp_path):
+    out = tmp_path / "strong.png"
+    result = CliRunner().invoke(main, ["scenes", "sheet", str(dataset), "--augment", "strong", "--truth",
+                                       "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert out.exists() and not (dataset / "contact_sheet.png").exists()
+    assert CliRunner().invoke(main, ["scenes", "sheet", str(dataset), "--augment", "weak"]).exit_code == 2

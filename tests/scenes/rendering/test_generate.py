@@ -65,6 +65,38 @@ def test_interrupted_run_goes_on(dataset, tmp_path, monkeypatch):
     assert (tmp_path / "images" / "train_000000.jpg").stat().st_mtime_ns == before
 
 
+def test_a_scene_that_cannot_be_built_is_drawn_again(dataset, tmp_path, monkeypatch):
+    import scenes.rendering.scene as scene_module
+
+    whole, seen = scene_module.render_scene, []
+
+    def fragile(rng, *rest, **options):
+        seen.append(rng)
+        if len(seen) == 2:
+            raise RuntimeError("qhull: flat")
+        return whole(rng, *rest, **options)
+
+    monkeypatch.setattr(scene_module, "render_scene", fragile)
+    render(tmp_path)
+    assert len(seen) == 5
+    same = [name for name, digest in hashes(tmp_path).items() if hashes(dataset).get(name) == digest]
+    assert "images/train_000000.jpg" in same and "images/train_000001.jpg" not in same
+    assert check_dataset(tmp_path) == []
+
+
+def test_a_scene_that_never_succeeds_is_named_and_the_rest_is_rendered(tmp_path, monkeypatch):
+    import scenes.rendering.scene as scene_module
+
+    def broken(*arguments, **options):
+        raise RuntimeError("no such shape")
+
+    render(tmp_path, 1)
+    monkeypatch.setattr(scene_module, "render_scene", broken)
+    with pytest.raises(ValueError, match="2 of 3 scenes.*train_000001 of seed 5: RuntimeError: no such shape"):
+        render(tmp_path, 3)
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["train_000000.jpg"]
+
+
 def test_splits_of_one_dataset_share_no_scene_and_a_dataset_grows(tmp_path):
     render(tmp_path, {"train": 1})
     first = hashes(tmp_path)

@@ -56,7 +56,9 @@ def test_class_ids_stay_class_ids():
     lens = Lens(-0.05)
     window, offset = pinhole_window(CAMERA, lens)
     fine = np.zeros((window.height * 2, window.width * 2), np.uint8)
-    fine[100:200, 80:160] = 3
+    # The left half, seen from the middle of the photo, where the lens changes nothing.
+    fine[:, :2 * (60 + offset[0]) + 1] = 3
     bent = through_lens(fine, CAMERA, lens, offset, scale=2)
     assert bent.shape == (161, 121)
     assert set(np.unique(bent)) == {0, 3}
+    assert bent[80, 60] == 3 and bent[80, 61] == 0

@@ -11,7 +11,7 @@ from scenes.rendering.layout import StandingConfig, look_at
 from scenes.rendering.leg_pool import LegPool
 from scenes.rendering.lens import Lens, seen_at
 from scenes.rendering.meshes import SHEET_LIFT_MM, mesh, paint
-from scenes.rendering.scene import Sources, render_scene
+from scenes.rendering.scene import Sources, _behind_bars, render_scene
 from scenes.rendering.truth import class_mask, corner_visibility, probe_scene, published_frame, touches_sheet
 
 SIZE = (72, 96)
@@ -99,6 +99,17 @@ def test_visibility_seen_covered_outside():
     assert corner_visibility(probe, narrow, PINHOLE, corners).tolist() == [2, 1, 0, 0]
 
 
+def test_a_corner_under_another_sheet_is_covered_and_one_over_it_seen():
+    corners = np.column_stack([sheet.corners_mm(sheet.A4), np.full(4, SHEET_LIFT_MM)])
+    for tilt in (0, 300, 600):
+        camera = look_at((0, -tilt, 1000), (0, 0, 0), (0, 1, 0), 200.0, 101, 101)
+        for height, seen in ((0.8, 1), (-0.2, 2)):
+            parts = {"sheet": _plate("sheet", (-105, -148.5), (105, 148.5), SHEET_LIFT_MM),
+                     "other_sheet0": _plate("other_sheet0", (50, 80), (250, 280), SHEET_LIFT_MM + height)}
+            probe = probe_scene(parts, {"sheet": labels.SHEET})
+            assert corner_visibility(probe, camera, PINHOLE, corners).tolist() == [2, seen, 2, 2]
+
+
 @pytest.mark.parametrize("turn", [0, 30, 60, 100, 170, 200, 260, 300])
 def test_published_frame_keeps_the_picture(turn):
     up = (-np.sin(np.deg2rad(turn)), np.cos(np.deg2rad(turn)), 0)
@@ -136,6 +147,15 @@ def test_truth_projects_to_a_tenth_of_a_pixel(rendered):
             assert 140 < foot["length_mm"] < 330
             assert foot["arch_mm"] < foot["instep_mm"] < 0.5 * foot["length_mm"]
     assert feet > 3
+
+
+def test_what_black_bars_hide_is_covered():
+    mask = np.full((20, 10), labels.SHEET, np.uint8)
+    record = {"corners": [[2, 1], [8, 1], [8, 15], [2, 25]], "visibility": [2, 1, 2, 0], "width": 10}
+    inner, changed = _behind_bars(mask, record, (0, 4, 0, 4))
+    assert changed["visibility"] == [1, 1, 2, 0] and record["visibility"] == [2, 1, 2, 0]
+    assert (inner[:4] == labels.BACKGROUND).all() and (inner[16:] == labels.BACKGROUND).all()
+    assert (inner[4:16] == labels.SHEET).all()
 
 
 def test_mask_agrees_with_the_record(rendered):

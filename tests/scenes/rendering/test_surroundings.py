@@ -8,7 +8,8 @@ from scenes import sheet
 from scenes.rendering import surroundings
 from scenes.rendering.layout import CameraConfig, StandingConfig, look_at, sample_layout
 from scenes.rendering.objects import MAKERS
-from scenes.rendering.surroundings import PLAIN_THINGS, ThingsConfig, things
+from scenes.rendering.surfaces import PLAIN_FLOOR, FloorConfig
+from scenes.rendering.surroundings import PLAIN_THINGS, RUG_KINDS, ThingsConfig, things
 
 IN_THE_WAY = ("table", "finger", "rug", "on_sheet")
 
@@ -28,17 +29,33 @@ def _distance_to_sheet(paper, low, high):
     return max((low - half).max(), (-half - high).max())
 
 
+FLOOR = FloorConfig()
+
+
+def test_rugs_have_no_texture_where_floors_have_none(monkeypatch):
+    asked = []
+    whole = surroundings.surfaces.sample_floor
+    monkeypatch.setattr(surroundings.surfaces, "sample_floor",
+                        lambda rng, config: asked.append(config) or whole(rng, config))
+    layout = _layouts(1)[0]
+    for floor in (FLOOR, PLAIN_FLOOR):
+        things(np.random.default_rng(0), layout, replace(PLAIN_THINGS, rug_share=1.0), floor)
+    assert asked[0].kinds == RUG_KINDS
+    assert asked[1].kinds == PLAIN_FLOOR.kinds and asked[1].near_white_share == 0
+
+
 def test_same_seed_same_things():
     config = ThingsConfig(counts=(0.0, 0.0, 1.0))
     for seed, layout in enumerate(_layouts(6)):
-        first, again = (_loaded(things(np.random.default_rng(seed), layout, config)) for _ in range(2))
+        first, again = (_loaded(things(np.random.default_rng(seed), layout, config, FLOOR)) for _ in range(2))
         assert [shape.id() for shape in first.shapes()] == [shape.id() for shape in again.shapes()]
         for one, other in zip(first.shapes(), again.shapes(), strict=True):
             assert str(one.bbox()) == str(other.bbox())
 
 
 def test_plain_things_are_none():
-    assert all(things(np.random.default_rng(k), layout, PLAIN_THINGS) == {} for k, layout in enumerate(_layouts(20)))
+    for k, layout in enumerate(_layouts(20)):
+        assert things(np.random.default_rng(k), layout, PLAIN_THINGS, FLOOR) == {}
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -61,7 +78,7 @@ def test_things_keep_clear_of_the_sheet_and_do_not_hide_it():
                           rug_share=0.0, cable_over_share=0.0, touching_share=0.4)
     checked = 0
     for seed, layout in enumerate(_layouts(25)):
-        found = things(np.random.default_rng(seed), layout, config)
+        found = things(np.random.default_rng(seed), layout, config, FLOOR)
         if not found:
             continue
         scene = _loaded(found)
@@ -84,7 +101,7 @@ def test_what_is_in_the_way_is_named_so():
     config = ThingsConfig(on_sheet_share=1.0, rug_share=1.0, cable_share=1.0, cable_over_share=1.0)
     names = set()
     for seed, layout in enumerate(_layouts(12)):
-        found = things(np.random.default_rng(seed), layout, config)
+        found = things(np.random.default_rng(seed), layout, config, FLOOR)
         names |= set(found)
         for name, shape in found.items():
             if name != "rug" and not name.startswith("on_sheet"):
@@ -105,7 +122,7 @@ def test_walls_and_cupboards_stand_behind_sheet_and_before_no_camera(kind):
                           cable_share=0.0, on_sheet_share=0.0, rug_share=0.0, table_edge_share=0.0, finger_share=0.0)
     stood = 0
     for seed, layout in enumerate(_layouts(15)):
-        found = things(np.random.default_rng(seed), layout, config)
+        found = things(np.random.default_rng(seed), layout, config, FLOOR)
         if not found:
             continue
         stood += 1
@@ -137,7 +154,7 @@ def test_tilted_table_and_finger_cut_only_the_border():
                           on_sheet_share=0.0, rug_share=0.0, table_edge_share=1.0, finger_share=1.0)
     shares, seen = [], set()
     for seed, layout in enumerate(_layouts(25)):
-        found = things(np.random.default_rng(seed), layout, config)
+        found = things(np.random.default_rng(seed), layout, config, FLOOR)
         assert set(found) <= {"table", "finger"}
         seen |= set(found)
         if not found:
