@@ -150,13 +150,14 @@ def _hand(outline, palm, heading, side, mm, rng):
 
 
 def leg(around, at, outward, size, rng):
-    """A leg, mostly in cloth: across a corner of the picture, or ending over `at` in a hem or a knee."""
+    """A leg: across a corner of the picture, or ending over `at` in a knee or, mostly, a hem."""
     width = rng.uniform(80, 180) * size
     through = rng.random() < 0.5
     heading = turned(outward, rng.choice([-1, 1]) * rng.uniform(1.0, 1.6) if through else rng.uniform(-0.8, 0.8))
     middle = at + outward * rng.uniform(0, 0.42) * width * around.px_per_mm
     line = path(middle, heading, around.beyond, 0.10, around, rng)
-    cap = rng.choice([rng.uniform(0.02, 0.12), rng.uniform(0.4, 0.9)])
+    bare = rng.random() < 0.25
+    cap = rng.uniform(0.4, 0.9) if bare or rng.random() < 0.4 else rng.uniform(0.02, 0.12)
     if through:
         line = np.concatenate([path(middle, -heading, around.beyond, 0.10, around, rng)[:0:-1], line])
     else:
@@ -167,11 +168,11 @@ def leg(around, at, outward, size, rng):
     outline = Outline(around)
     outline.strip(line, widths, cap)
     radius = rng.uniform(0.2, 0.45) * widths.mean()
-    if rng.random() < 0.75:
-        part = _in_cloth(around, outline, heading, radius, rng)
-    else:
+    if bare:
         part = Part(outline.cover(), partial(skin, px_per_mm=around.px_per_mm, radius=radius,
                                              to_light=around.to_light, rng=rng))
+    else:
+        part = _in_cloth(around, outline, heading, radius, rng)
     return Thing([part], rng.uniform(10, 120))
 
 
@@ -181,13 +182,14 @@ def _in_cloth(around, outline, direction, radius_px, rng):
 
 
 def box(around, at, outward, size, rng):
-    """Something with straight edges: a carton, a book, a telephone, a ruler, the foot of a cupboard."""
-    long = rng.uniform(60, 320) * size
+    """Something with straight edges: a carton, a book, a telephone, a ruler, a piece of furniture."""
+    long = np.exp(rng.uniform(np.log(60), np.log(700))) * size
     sides = np.array([long, long / np.exp(rng.uniform(0, np.log(6)))]) * around.px_per_mm
     turn = rng.uniform(0, 2 * np.pi)
     frame = np.stack([turned((1.0, 0.0), turn), turned((0.0, 1.0), turn)])
-    # `at` is anywhere inside, mostly nearer to the border that faces the sheet's middle.
-    centre = at - (np.sign(frame @ -outward) * rng.uniform(-0.2, 0.46, 2) * sides) @ frame
+    # `at` is inside, not far from the edges that face the sheet's middle: what is large stands beside the sheet.
+    inset = np.minimum(rng.uniform(5, 110, 2) * around.px_per_mm, 0.8 * sides)
+    centre = at + (np.sign(frame @ outward) * (sides / 2 - inset)) @ frame
     square = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     top = (square * (1 + rng.normal(0, 0.03, (4, 2))) * sides) @ frame + centre
     down = turned((1.0, 0.0), rng.uniform(0, 2 * np.pi)) * sides.min() * rng.uniform(0, 0.5)

@@ -14,6 +14,7 @@ from scenes.rendering.lens import Lens, seen_at
 
 NEAREST_CORNER_MM = 60.0  # from the camera's plane to the sheet's nearest corner
 NEAREST_CAMERA_MM = 260.0  # nearer no phone focuses
+FARTHEST_CAMERA_MM = 2600.0  # farther no hand holds one over the floor
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,12 @@ class CameraConfig:
     field_deg: tuple[float, float] = (48.0, 78.0)  # along the photo's long side: 24 to 40 mm phones
     wide_share: float = 0.08
     wide_field_deg: tuple[float, float] = (78.0, 100.0)
-    fill: tuple[float, float] = (0.42, 0.98)  # sheet's extent over the photo's
-    far_share: float = 0.04
-    far_fill: tuple[float, float] = (0.16, 0.42)
+    fill: tuple[float, float] = (0.5, 0.98)  # sheet's extent over the photo's
+    far_share: float = 0.06
+    far_fill: tuple[float, float] = (0.16, 0.5)
     close_share: float = 0.05  # the sheet is partly outside
     close_fill: tuple[float, float] = (0.98, 1.15)
-    off_share: float = 0.04  # the sheet is slid out of the photo by up to a quarter more than there is room
+    off_share: float = 0.04  # of photos whose sheet may be slid over the border
     distortion_share: float = 0.35
     distortion: float = 0.02  # standard deviation of k1 r^2 at the photo's corner
     wide_barrel: float = 0.1  # most of -k1 r^2 there of a wide lens; 0.148 and more would fold the picture over
@@ -230,27 +231,45 @@ def sample_camera(rng, size, toes_deg, paper, config):
     up = np.array([ahead[0] * np.cos(roll) - ahead[1] * np.sin(roll), ahead[0] * np.sin(roll) + ahead[1] * np.cos(roll),
                    0.0])
     fill = _fill(rng, config)
-    corners = np.column_stack([sheet.corners_mm(paper), np.zeros(4)])
-    distance = 900.0
-    for _ in range(4):  # the sheet's extent is nearly inverse to the distance: a few steps settle it
-        camera = look_at(away * distance, (0, 0, 0), up, focal, width, height)
-        seen = seen_at(corners, camera, lens)
-        filled = np.nanmax(np.ptp(seen, axis=0) / (width, height))
-        distance = max(distance * filled / fill, NEAREST_CAMERA_MM)
-    # What room is left around the sheet is shared out at random by sliding the camera, not turning it.
-    slack = (1 - min(fill, 1)) * distance * np.array([width, height]) / focal / 2
-    slide = rng.uniform(-1, 1, 2) * slack * (1.25 if rng.random() < config.off_share else 0.9)
+    # Where the sheet lies in the room that is left: 0 at the photo's left or top border, 1 at its right or bottom one.
+    spot = rng.uniform(-0.15, 1.15, 2) if rng.random() < config.off_share else rng.uniform(0.03, 0.97, 2)
+    optics = focal, width, height
+    return _framed(corners_of(paper), away, up, optics, lens, fill, spot), lens, view
+
+
+def corners_of(paper):
+    """The corners (4, 3) mm of a flat sheet on the floor."""
+    return np.column_stack([sheet.corners_mm(paper), np.zeros(4)])
+
+
+def _framed(corners, away, up, optics, lens, fill, spot):
+    """A `Camera` in direction ``away`` whose photo the corners (4, 3) mm fill so far, at ``spot`` of what is left.
+
+    The photographer steps back or nearer and slides the phone, without turning it.
+    """
+    focal, width, height = optics
+    size = np.array([width, height])
     right = np.cross(-away, up)
     right /= np.linalg.norm(right)
-    offset = right * slide[0] + up / np.linalg.norm(up) * slide[1] / max(np.cos(tilt), 0.45)
-    offset[2] = 0
-    return look_at(away * distance + offset, offset, up, focal, width, height), lens, view
+    ahead = up / np.linalg.norm(up) / max(away[2], 0.45)  # on the floor, as long as it takes to see it move by 1
+    distance, target = 900.0, np.zeros(3)
+    for _ in range(8):  # extent and place are nearly linear in the camera's place: a few steps settle them
+        camera = look_at(away * distance + target, target, up, *optics)
+        seen = seen_at(corners, camera, lens)
+        if not np.isfinite(seen).all():
+            distance = min(distance * 1.5, FARTHEST_CAMERA_MM)
+            continue
+        filled = np.max(np.ptp(seen, axis=0) / size)
+        shift = spot * (size - np.ptp(seen, axis=0)) - seen.min(0)
+        target = target + (ahead * shift[1] - right * shift[0]) * distance / focal
+        target[2] = 0
+        distance = np.clip(distance * filled / fill, NEAREST_CAMERA_MM, FARTHEST_CAMERA_MM)
+    return look_at(away * distance + target, target, up, *optics)
 
 
 def _in_front(camera, paper):
     """Whether the whole sheet lies before the camera; one that is nearer than the sheet is long may look past it."""
-    corners = np.column_stack([sheet.corners_mm(paper), np.zeros(4)])
-    return (corners @ camera.rotation[2] + camera.translation_mm[2]).min() > NEAREST_CORNER_MM
+    return (corners_of(paper) @ camera.rotation[2] + camera.translation_mm[2]).min() > NEAREST_CORNER_MM
 
 
 def sample_layout(rng, size, standing, view):
