@@ -1,7 +1,7 @@
 """The pinhole camera that took a photo: its focal length and pose from the four corners of the sheet.
 
 Camera frame as in OpenCV: x right, y down, z forward, millimetres. Sheet frame as in `scenes.sheet`: z up
-out of the paper. No lens distortion: phones correct it before they save the photo.
+out of the paper. No lens distortion: phones correct most of it before they save the photo.
 
 A rectangle of known sides seen in perspective gives two equations on the camera (Z. Zhang, "A flexible new
 technique for camera calibration", PAMI 2000): the two axes of the sheet are at a right angle, and their

@@ -2,9 +2,10 @@
 
 annotations.json is COCO keypoints, one annotation of category `sheet` with keypoints corner_1..4 for each
 image, so that CVAT, Label Studio and GluonCV read it. What COCO has no field for is under `attributes` of
-the annotation: {"sheet": {"format", "long_side"}, "feet": [{"side", "length_mm", "width_mm", "heel", "toe",
-"heel_mm", "toe_mm"}], "camera": Camera.to_json(), "seed", "split", "view"}. Masks are 8-bit PNG of one
-channel with the ids of `scenes.labels`.
+the annotation: {"sheet": {"format", "long_side", "corners_mm", "marks"}, "feet": [{"side", "length_mm", "width_mm",
+"instep_mm", "arch_mm", "heel", "toe", "heel_mm", "toe_mm"}], "camera": Camera.to_json(), "lens": {"k1", "k2"},
+"seed", "split", "view"}. The camera is the pinhole one; where the lens is none (k1 or k2 is not 0), OpenCV's radial
+distortion comes on top. Masks are 8-bit PNG of one channel with the ids of `scenes.labels`.
 
 A dataset may hold keypoints of another category in place of corners, with or without masks: see
 `scenes.document`. `scenes.checking` names what is wrong with a dataset, `scenes.repair` repairs what is safe.

@@ -44,7 +44,8 @@ SOURCE_SPAN_MM = 400.0
 # Changes of the look alone; the geometry of a crop is this module's own.
 LOOK = AugmentConfig(
     flip_share=0, rotation_deg=0, any_turn_share=0, zoom_out=0, zoom_in=0, shift=0, aspect=0, perspective=0,
-    cut_off_share=0, print_share=0, clutter_share=0, motion_px=4.0, blur_sigma_px=1.2, coarse_factor=2.0,
+    cut_off_share=0, print_share=0, clutter_share=0, occluder_share=0,
+    motion_px=4.0, blur_sigma_px=1.2, coarse_factor=2.0,
 )  # fmt: skip
 
 

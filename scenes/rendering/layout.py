@@ -22,7 +22,7 @@ class StandingConfig:
     """Who stands where. A ``*_share`` is a probability; lengths are millimetres, turns degrees."""
 
     a4_share: float = 0.65  # the rest is US Letter
-    feet_shares: tuple[float, float, float] = (0.2, 0.6, 0.2)  # no foot on the sheet, one, two
+    feet_shares: tuple[float, float, float] = (0.2, 0.63, 0.17)  # no foot on the sheet, one, two
     across_share: float = 0.12  # the sheet lies across under the foot
     turn_deg: float = 7.0  # standard deviation of the toes against the sheet's side
     askew_share: float = 0.08  # a foot that stands at any angle, over a corner as a rule
@@ -40,8 +40,8 @@ class CameraConfig:
     """Where the photo is taken from. A ``*_share`` is a probability; angles are degrees."""
 
     side_share: float = 0.11  # near the floor, from the foot's left or right
-    own_share: float = 0.5  # of the rest: one's own foot from above, the toes away from the photographer
-    opposite_share: float = 0.2  # from in front of the toes
+    own_share: float = 0.42  # of the rest: one's own foot from above, the toes away from the photographer
+    opposite_share: float = 0.28  # from in front of the toes
     quarter_share: float = 0.1  # from the side, from above; what is left comes from anywhere
     steep_share: float = 0.16  # of views from above: tilted by `steep_deg` instead of a few degrees
     tilt_deg: float = 17.0
@@ -53,6 +53,7 @@ class CameraConfig:
     wide_share: float = 0.08
     wide_field_deg: tuple[float, float] = (78.0, 100.0)
     fill: tuple[float, float] = (0.5, 0.98)  # sheet's extent over the photo's
+    own_fill: tuple[float, float] = (0.3, 0.72)  # of one's own foot: the phone is over the knee
     far_share: float = 0.06
     far_fill: tuple[float, float] = (0.16, 0.5)
     close_share: float = 0.05  # the sheet is partly outside
@@ -177,14 +178,17 @@ def _photo_size(rng, size, shapes):
 
 
 def _viewpoint(rng, config):
-    """(view, bearing, tilt): bearing 0 has the toes at the photo's top; a positive tilt puts the camera behind them."""
+    """(view, bearing, tilt): the view is "own" (one's own foot, from above), "top", "left" or "right".
+
+    Bearing 0 has the toes at the photo's top; a positive tilt puts the camera behind them.
+    """
     if rng.random() < config.side_share:
         view = str(rng.choice(["left", "right"]))
         return view, (90 if view == "right" else -90) + rng.normal(0, 16), rng.uniform(*config.side_deg)
     tilt = rng.uniform(*config.steep_deg) if rng.random() < config.steep_share else abs(rng.normal(0, config.tilt_deg))
     kind = rng.random() - config.own_share
     if kind < 0:  # one's own foot: the phone is held ahead of one's knee, so it looks back rather than forward
-        return "top", rng.normal(0, 14), rng.normal(-7, 11)
+        return "own", rng.normal(0, 14), rng.normal(-7, 11)
     if kind < config.opposite_share:
         return "top", 180 + rng.normal(0, 14), tilt
     if kind < config.opposite_share + config.quarter_share:
@@ -207,20 +211,20 @@ def _optics(rng, config, size):
     return width, height, focal, Lens(float(bend / corner**2))
 
 
-def _fill(rng, config):
+def _fill(rng, config, ordinary):
     kind = rng.random()
     if kind < config.close_share:
         return rng.uniform(*config.close_fill)
     if kind < config.close_share + config.far_share:
         return rng.uniform(*config.far_fill)
-    low, high = config.fill
+    low, high = ordinary
     return low + (high - low) * rng.beta(1.6, 1.1)
 
 
-def sample_camera(rng, size, toes_deg, paper, config):
+def sample_camera(rng, size, toes_deg, paper, config, has_foot=True):
     """(`Camera`, `Lens`, view) for a sheet whose toes point ``toes_deg`` from +y; ``size`` is (width, height) px.
 
-    The photographer stands mostly behind the heel or opposite the toes.
+    The photographer stands mostly behind the heel or opposite the toes. The view is "top", "left" or "right".
     """
     width, height, focal, lens = _optics(rng, config, size)
     view, bearing, tilt = _viewpoint(rng, config)
@@ -230,11 +234,11 @@ def sample_camera(rng, size, toes_deg, paper, config):
     roll = np.deg2rad(rng.normal(0, config.roll_deg))
     up = np.array([ahead[0] * np.cos(roll) - ahead[1] * np.sin(roll), ahead[0] * np.sin(roll) + ahead[1] * np.cos(roll),
                    0.0])
-    fill = _fill(rng, config)
+    fill = _fill(rng, config, config.own_fill if view == "own" and has_foot else config.fill)
     # Where the sheet lies in the room that is left: 0 at the photo's left or top border, 1 at its right or bottom one.
     spot = rng.uniform(-0.15, 1.15, 2) if rng.random() < config.off_share else rng.uniform(0.03, 0.97, 2)
     optics = focal, width, height
-    return _framed(corners_of(paper), away, up, optics, lens, fill, spot), lens, view
+    return _framed(corners_of(paper), away, up, optics, lens, fill, spot), lens, "top" if view == "own" else view
 
 
 def corners_of(paper):
@@ -279,6 +283,6 @@ def sample_layout(rng, size, standing, view):
     on_sheet = [foot for foot in feet if foot.person == 0]
     toes_deg = on_sheet[0].turn_deg if on_sheet else float(rng.choice([0, 90, 180, 270]))
     while True:
-        camera, lens, name = sample_camera(rng, size, toes_deg, paper, view)
+        camera, lens, name = sample_camera(rng, size, toes_deg, paper, view, bool(on_sheet))
         if _in_front(camera, paper):
             return Layout(paper, feet, camera, lens, name)

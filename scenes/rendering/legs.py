@@ -228,5 +228,5 @@ def sample_clothes(rng, config=ClothesConfig()):
         skin = Skin(TONES[3])
     sock = _sample_sock(rng, config) if rng.random() < config.sock_share else None
     trouser = _sample_trouser(rng, config) if rng.random() < config.trouser_share else None
-    knee = rng.normal(0, 35) if rng.random() < 0.8 else rng.uniform(-110, 110)
+    knee = rng.normal(0, 16) if rng.random() < 0.85 else rng.uniform(-90, 90)
     return Clothes(skin, sock, trouser, float(knee), sample_shoe(rng, CLOSED, length_mm=0.0))
