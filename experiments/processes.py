@@ -9,13 +9,14 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
+
+from scenes.processes import end_with_parent
 
 # Read by OpenMP, OpenBLAS and MXNet when they are loaded: with a process a core, threads only get in the way.
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -159,7 +160,7 @@ def _work(function, arguments, log, answer):
     """What a task's process does: all output into `log`, None or one line on what went wrong into `answer`."""
     # Ctrl-C reaches every process of the terminal; the one that started this answers it and ends this.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     with open(log, "a", encoding="utf-8") as stream:
         for number in (1, 2):  # those of the process: libraries written in C print too
             os.dup2(stream.fileno(), number)
@@ -172,6 +173,3 @@ def _work(function, arguments, log, answer):
     answer.send(None)
 
 
-def _end_with_parent():
-    wait([multiprocessing.parent_process().sentinel])
-    os._exit(1)

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from scenes.dataset import SPLITS, write_annotations
 from scenes.files import write_whole
+from scenes.processes import end_with_parent
 
 RECORDS = ".scenes"
 RECIPE_FILE = "render.json"
@@ -140,6 +141,7 @@ def _start_worker(*arguments):
 def _start_pooled_worker(*arguments):
     # Ctrl-C reaches every process of the terminal; the parent answers it, and these end with their scene.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     _start_worker(*arguments)
 
 

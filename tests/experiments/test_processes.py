@@ -66,8 +66,8 @@ def test_an_order_that_cannot_be_is_refused(tasks, tmp_path):
 
 # Each task writes the number of its process, then sleeps in it.
 SLEEPERS = """
-import os, sys
-from pathlib import Path
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests behind it has it ignored
 from experiments.processes import Task, run_tasks
 code = "import os, time; open({!r}, 'w').write(str(os.getpid())); time.sleep(120)"
 run_tasks([Task(name, exec, (code.format(os.path.join(sys.argv[1], name)),)) for name in "ab"], 2, sys.argv[1])

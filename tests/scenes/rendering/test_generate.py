@@ -2,6 +2,10 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +15,7 @@ from scenes.rendering import generate
 from scenes.rendering.config import SceneConfig, without
 from scenes.rendering.foot import FootConfig
 
+ROOT = Path(__file__).resolve().parents[3]
 SIZE = (48, 64)
 # One shape of leg: made in a moment.
 CONFIG = SceneConfig(foot=FootConfig(shapes=1))
@@ -136,6 +141,53 @@ def test_a_worker_that_is_killed_is_told_and_the_rest_is_kept(tmp_path, monkeypa
     with pytest.raises(OSError, match="ended from outside"):
         render(tmp_path, workers=2)
     assert not (tmp_path / "annotations.json").exists()
+
+
+LONG_RUN = """
+import sys
+from scenes.rendering.generate import render_dataset
+if __name__ == "__main__":
+    render_dataset(sys.argv[1], {"train": 500}, 1, workers=2, size=(48, 64))
+"""
+
+
+@pytest.mark.slow
+def test_workers_do_not_outlive_a_killed_run(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(LONG_RUN)
+    run = subprocess.Popen([sys.executable, script, tmp_path / "data"], env=os.environ | {"PYTHONPATH": str(ROOT)},
+                           start_new_session=True)
+    records = tmp_path / "data" / ".scenes"
+    _wait_until(lambda: records.exists() and any(records.iterdir()), 60)
+    workers = _children(run.pid)
+    assert len(workers) >= 2
+    run.kill()
+    run.wait()
+    _wait_until(lambda: not any(_is_alive(pid) for pid in workers), 20)
+
+
+def _wait_until(true, seconds):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _children(pid):
+    return [int(stat.parent.name) for stat in Path("/proc").glob("[0-9]*/stat")
+            if _stat(stat)[1:2] == [str(pid)] and "spawn_main" in (stat.parent / "cmdline").read_text()]
+
+
+def _stat(path):
+    """State, parent and the rest of a process's line; nothing where it has ended."""
+    try:
+        return path.read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _is_alive(pid):
+    return _stat(Path(f"/proc/{pid}/stat"))[:1] not in ([], ["Z"])
 
 
 def _killed(job):

@@ -1,0 +1,16 @@
+"""Worker processes that do not outlive what started them."""
+
+import multiprocessing
+import os
+import threading
+from multiprocessing.connection import wait
+
+
+def end_with_parent():
+    """Makes this process end when its parent does, also when that is killed and can tell nobody."""
+    threading.Thread(target=_wait_and_end, daemon=True).start()
+
+
+def _wait_and_end():
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
