@@ -26,14 +26,14 @@ def experiments():
     """Run what the project claims, and see what came out."""
 
 
-@experiments.command("list")
+@experiments.command("list", short_help="The experiments, and what has become of each.")
 def list_command():
     """List the experiments, and what has become of each here and in the results that come with the project."""
     from experiments.folder import state
 
     for experiment in EXPERIMENTS.values():
         click.echo(f"{experiment.name}: {experiment.title}")
-        click.echo(f"    committed: {state(Path(__file__).parent / experiment.committed)}")
+        click.echo(f"    with the project: {state(Path(__file__).parent / experiment.committed)}")
         for scale in SCALES:
             click.echo(f"    {_work_folder(experiment.name, scale)}: {state(_work_folder(experiment.name, scale))}")
 
@@ -42,8 +42,8 @@ def _work_folder(name, scale):
     return WORK / f"{name}-{scale}"
 
 
-@experiments.command()
-@click.argument("name", type=click.Choice(list(EXPERIMENTS)))
+@experiments.command(short_help="Run an experiment; goes on where it stopped.")
+@click.argument("name", metavar="NAME", type=click.Choice(list(EXPERIMENTS)))
 @click.option("--scale", default="quick", show_default=True, type=click.Choice(SCALES),
               help="quick: a minute, to see it work. paper: hours, to learn something.")
 @click.option("--out", type=NEW_FOLDER, metavar="RUN", help=f"Folder to work in.  [default: {WORK}/NAME-SCALE]")
@@ -58,7 +58,7 @@ def _work_folder(name, scale):
 @click.option("--workers", type=click.IntRange(min=1), help="Processes at a time.  [default: one a core]")
 @click.option("--results", type=NEW_FOLDER, metavar="DIR", help="Write the results here too.")
 def run(name, out, workers, **options):
-    """Run the experiment NAME, and go on where an earlier call stopped.
+    """Run the experiment NAME of those that `experiments list` names, and go on where an earlier call stopped.
 
     What is finished in RUN is not done again; other settings than RUN was begun with are refused.
     """
@@ -95,7 +95,7 @@ def _print_results(document):
     Console(width=console.width if console.is_terminal else 160).print(table)
 
 
-@experiments.command()
+@experiments.command(short_help="Compare the corner networks of two runs on photos.")
 @click.argument("run_a", type=FOLDER)
 @click.argument("run_b", type=FOLDER)
 @click.option("--photos", required=True, type=FOLDER, metavar="DIR",

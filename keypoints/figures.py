@@ -14,8 +14,12 @@ def heatmap_figure(image, corners, visibility, heatmaps, name, sigma_px):
 
     image: uint8 (H, W, 3), RGB, the network's input. corners: (4, 2), its pixels; NaN for one that nobody can tell.
     visibility: (4,), as in COCO. heatmaps: (4, h, w) in 0..1, from keypoints.heatmaps.encode. sigma_px: what they were
-    made with, heatmap pixels. A cross marks the corner, a circle is two sigma around it.
+    made with, heatmap pixels. A cross marks the corner, a circle is two sigma around it. Raises ValueError for a
+    visibility that is not 0, 1 or 2.
     """
+    if not np.isin(visibility, range(len(VISIBILITY_NAMES))).all():
+        raise ValueError(f"{name}: visibility is {np.asarray(visibility).tolist()}; 0, 1 and 2 are allowed: "
+                         "`foliopie scenes check` names every such fault")
     height, width = heatmaps.shape[1:]
     figure = blank_figure(13, 0.8 + 2.35 * image.shape[0] / image.shape[1],
                           f"{name}: targets of the corner network, {height} x {width} pixels, sigma {sigma_px:g}")

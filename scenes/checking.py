@@ -285,7 +285,7 @@ def decoded_size(path):
         except Exception:  # a damaged header spoils no pixel, and read_photo ignores it as well
             turned = False
         # An eighth of the size is enough to read every byte, and saves the time of all pixels.
-        opened.draft(None, (width // 8, height // 8))
+        opened.draft(None, (max(width // 8, 1), max(height // 8, 1)))
         refuse_truncated()
         opened.load()
     return (height, width) if turned else (width, height)

@@ -9,6 +9,9 @@ from scenes.exchange.commands import export, import_
 from scenes.preparation.commands import clean, labels, stats
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+# Of the photos that a size stands for, some are cut to 16:9.
+NARROWEST = 9 / 16
+PICTURE_EXTENSIONS = (".png", ".jpg", ".jpeg")
 
 
 class Size(click.ParamType):
@@ -43,6 +46,24 @@ class Choice(click.ParamType):
         return value
 
 
+def _check_size(size):
+    """Refuses a size of which some photos would be too small for every other command."""
+    from scenes.images import MIN_SIDE_PX
+
+    narrowest = min(min(size), round(max(size) * NARROWEST))
+    if narrowest < MIN_SIDE_PX:
+        raise click.UsageError(f"--size {size[0]}x{size[1]}: some photos would be {narrowest} pixels across, and a "
+                               f"photo with a side under {MIN_SIDE_PX} is read nowhere here; 150x200 is enough")
+
+
+def _check_legs(path):
+    """A file of legs that cannot be used is told before a folder is begun with it."""
+    from scenes.rendering.leg_library import LegLibrary
+
+    if path:
+        LegLibrary(path)
+
+
 def _need_renderer():
     """Tells at once what is not installed: in a worker process it would end one worker after another."""
     for library in ("mitsuba", "mitsuba_oidn"):
@@ -71,7 +92,7 @@ def _rendering_options(command):
     return command
 
 
-@scenes.command()
+@scenes.command(short_help="Render photos with their truth; goes on where it stopped.")
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--preset", type=PRESET,
               help="A whole dataset with its splits: tiny (20 scenes), small (280), thesis (two datasets, 6084 and "
@@ -86,18 +107,20 @@ def render(folder, preset, count, split, seed, workers, size, legs, textures, wi
     """Render scenes with their truth into DIR, and go on where an interrupted run stopped."""
     if preset and (count or split):
         raise click.UsageError("--preset has its own numbers and splits: give it, or --count and --split")
+    _check_size(size)
     _need_renderer()
     from scenes.rendering import config, generate, presets
 
     parts = presets.PRESETS[preset] if preset else {"": {split or "train": count or 100}}
     try:
+        _check_legs(legs)
         for part, counts in parts.items():
             generate.render_dataset(folder / part, counts, seed, workers, size=size, legs=legs, textures=textures,
                                     config=config.without(without))
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
-        raise click.ClickException(f"stopped; the same command goes on where {folder} is") from None
+        raise click.ClickException(f"stopped; the same command goes on in {folder}") from None
 
 
 @scenes.command()
@@ -115,20 +138,24 @@ def render(folder, preset, count, split, seed, workers, size, legs, textures, wi
               help="The picture, .png or .jpg.  [default: DIR/contact_sheet.png]")
 def sheet(folder, count, seed, truth, augment, beside, out):
     """Draw a contact sheet of the dataset in DIR."""
+    out = out or folder / "contact_sheet.png"
+    if out.suffix.lower() not in PICTURE_EXTENSIONS:
+        raise click.UsageError(f"--out {out}: the name must end with {' or '.join(PICTURE_EXTENSIONS)}")
     import cv2
 
     from scenes.contact_sheet import AUGMENTATIONS, chosen, contact_sheet
     from scenes.dataset import read_dataset
+    from scenes.files import write_whole
     from scenes.images import PHOTO_EXTENSIONS
 
-    out = out or folder / "contact_sheet.png"
     others = sorted(p for p in beside.iterdir() if p.suffix.lower() in PHOTO_EXTENSIONS) if beside else []
+    if beside and not others:
+        raise click.UsageError(f"--beside {beside}: no photo in this folder")
     try:
         picture, problems = contact_sheet(chosen(read_dataset(folder), count, seed), truth,
                                           chosen(others, count, seed), augmentation=AUGMENTATIONS.get(augment),
                                           seed=seed)
-        if not cv2.imwrite(str(out), picture[..., ::-1]):
-            raise OSError(f"{out} cannot be written: name a file in a folder that is there")
+        write_whole(out, cv2.imencode(out.suffix, picture[..., ::-1])[1].tobytes())
     except (ValueError, OSError, cv2.error) as error:
         raise click.ClickException(str(error)) from error
     for problem in problems:
@@ -138,7 +165,7 @@ def sheet(folder, count, seed, truth, augment, beside, out):
         raise SystemExit(1)
 
 
-@scenes.command()
+@scenes.command(short_help="How fast scenes are rendered, and what takes how long.")
 @click.option("--count", default=20, show_default=True, type=click.IntRange(min=1), help="Scenes in each process.")
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the numbers there too.")
@@ -148,23 +175,25 @@ def benchmark(count, json_file, workers, size, legs, textures, without):
     _need_renderer()
     import json
 
+    from scenes.files import write_whole
     from scenes.rendering.benchmark import as_table, run_benchmark
     from scenes.rendering.config import without as leave_out
 
     try:
         result = run_benchmark(count, workers, size, legs, textures, leave_out(without))
+        click.echo(as_table(result))
         if json_file:
-            json_file.write_text(json.dumps(result, indent=1) + "\n")
+            write_whole(json_file, (json.dumps(result, indent=1) + "\n").encode())
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(as_table(result))
 
 
-@scenes.command()
+@scenes.command(short_help="Name every fault of a dataset; repair what is safe to.")
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--fix", is_flag=True,
               help="First repair what is safe to repair. Nothing is deleted: annotations.json is kept as "
-                   "annotations.json.bak, files that do not belong are moved to DIR/extra.")
+                   "annotations.json.bak, files that do not belong are moved to DIR/extra (unless an image or mask is "
+                   "missing: one of them may be that one).")
 def check(folder, fix):
     """Check the dataset in DIR and name every fault: file, rule, what is wrong."""
     from scenes.checking import check_dataset

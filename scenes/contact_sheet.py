@@ -33,8 +33,10 @@ def chosen(items, count, seed=0):
 def draw_truth(rgb, mask, corners, visibility):
     """A copy of ``rgb`` uint8 (H, W, 3) with outlines of the classes of ``mask`` (H, W) and the corners (4, 2) px.
 
-    Without a mask, None, only the corners are drawn.
+    Without a mask, None, only the corners are drawn. Raises ValueError for a visibility that is not 0, 1 or 2.
     """
+    if not np.isin(visibility, range(len(CORNER_COLOURS))).all():
+        raise ValueError(f"visibility is {np.asarray(visibility).tolist()}; 0, 1 and 2 are allowed")
     picture = rgb.copy()
     for class_id in range(1, len(PALETTE)) if mask is not None else ():
         outlines, _ = cv2.findContours((mask == class_id).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
@@ -102,7 +104,8 @@ def contact_sheet(samples, with_truth=False, beside=(), columns=None, augmentati
 
 
 def _shown(sample, with_truth, augmentation, rng):
-    """A `Sample` as it is drawn: uint8 (H, W, 3). Raises PhotoError, and ValueError for a mask that cannot be read."""
+    """A `Sample` as it is drawn: uint8 (H, W, 3). Raises PhotoError, and ValueError for a mask that cannot be read or
+    a visibility that there is not."""
     rgb, corners, visibility = read_photo(sample.image_path).rgb, sample.corners, sample.visibility
     if augmentation is None:
         return draw_truth(rgb, read_mask(sample.mask_path), corners, visibility) if with_truth else rgb

@@ -215,5 +215,7 @@ def read_mask(path):
                 raise DatasetError(f"{path}: the mask is of mode {image.mode}; 8-bit grey (mode L) is needed")
             refuse_truncated()
             return np.array(image)
+    except FileNotFoundError as error:
+        raise DatasetError(f"{path}: the mask cannot be read: there is no such file") from error
     except (OSError, SyntaxError) as error:
         raise DatasetError(f"{path}: the mask cannot be read: {error}") from error

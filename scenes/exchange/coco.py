@@ -342,10 +342,14 @@ def _write(folder, destination, link, advance, dialect):
             subset = sample.attributes.get("split")
             subset = subset if subset in SPLITS else DEFAULT_SUBSET
             documents = subsets.setdefault(subset, _Documents(category, dialect))
+            image = target / "images" / subset / sample.file_name
             try:
+                if not sample.image_path.is_file():
+                    raise DatasetError("there is no such image")
+                place(sample.image_path, image, link)
                 documents.add(sample)
-                place(sample.image_path, target / "images" / subset / sample.file_name, link)
             except (DatasetError, OSError) as error:
+                image.unlink(missing_ok=True)
                 problems.append(Problem(str(sample.image_path), None, "unreadable", str(error)))
             advance()
         (target / ANNOTATIONS).mkdir()
@@ -363,8 +367,6 @@ class _Documents:
 
     def add(self, sample):
         """One sample. Raises DatasetError, OSError before anything is added."""
-        if not sample.image_path.is_file():
-            raise DatasetError("there is no such image")
         has_mask = self.category == SHEET and sample.mask_path.is_file()
         mask = read_mask(sample.mask_path) if has_mask else np.zeros((0, 0), np.uint8)
         number = len(self.images) + 1

@@ -36,7 +36,8 @@ class ClassName(click.ParamType):
         return name, meaning
 
 
-@click.command(name="import", help=f"Make a dataset in the new folder DIR of SRC, a file, folder or zip archive in "
+@click.command(name="import", short_help="Other people's data into a dataset.",
+               help=f"Make a dataset in the new folder DIR of SRC, a file, folder or zip archive in "
                                    f"another FORMAT:{_LIST}\n\n    What is wrong with an entry is said on standard "
                                    "error with file, line and rule, and the rest is imported; the exit status is "
                                    "then 1.")
@@ -68,10 +69,12 @@ def import_(format_name, source, folder, images, split, classes, link):
         raise click.ClickException(str(error)) from error
     except (SourceError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    _finish(f"{folder}: {count} images with {_what(found.category)}", found.problems, problems)
+    masks = any(item.mask is not None for item in found.items)
+    _finish(f"{folder}: {count} images with {_what(found.category, masks)}", found.problems, problems)
 
 
-@click.command(name="export", help=f"Write the dataset in DIR into the new folder DST in another FORMAT:{_LIST}")
+@click.command(name="export", short_help="A dataset in another format.",
+               help=f"Write the dataset in DIR into the new folder DST in another FORMAT:{_LIST}")
 @click.argument("format_name", metavar="FORMAT", type=FORMAT)
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("destination", metavar="DST", type=click.Path(path_type=Path))
@@ -94,10 +97,12 @@ def _function(verb, format_name):
     return getattr(module, f"{verb}_{format_name.replace('-', '_')}")
 
 
-def _what(category):
+def _what(category, masks):
     from scenes.document import SHEET
 
-    return "sheets" if category == SHEET else f"{len(category.keypoints)} keypoints of category {category.name}"
+    if category == SHEET:
+        return "sheets" if masks else "sheets, without masks"
+    return f"{len(category.keypoints)} keypoints of category {category.name}"
 
 
 def _say(problems):
@@ -117,6 +122,8 @@ def _finish(summary, told, problems):
 @contextmanager
 def _unpacked(source):
     """The source, or the folder that a zip archive has been unpacked into for as long as this lasts."""
+    if source.is_file() and source.suffix.lower() == ".zip" and not zipfile.is_zipfile(source):
+        raise click.ClickException(f"{source}: not_zip: no zip archive, or cut short: copy or download it again")
     if not (source.is_file() and zipfile.is_zipfile(source)):
         yield source
         return

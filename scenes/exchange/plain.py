@@ -31,12 +31,15 @@ TABLE = "corners.csv"
 
 
 def read_plain(path, options):
-    """Source of the plain layout in the folder `path`. Raises SourceError where nothing can be read."""
+    """Source of the plain layout in the folder `path`, or in that of the table `path`. Raises SourceError where nothing
+    can be read."""
     path = Path(path)
     table = read_table(_table_in(path))
     columns, rows = _columns(table)
-    images = options.images or image_folder(path)
-    labels = next((path / name for name in LABELS if (path / name).is_dir()), images)
+    beside = path.is_file() and not options.images  # a table alone: whatever it names, among what lies there
+    root = path.parent if beside else path
+    images = options.images or image_folder(root)
+    labels = next((root / name for name in LABELS if (root / name).is_dir()), images)
     finder = ImageFinder(images)
     if labels == images:
         twins = {path.with_suffix(".png") for path in finder.paths if path.suffix.lower() != ".png"} & set(finder.paths)
@@ -53,7 +56,7 @@ def read_plain(path, options):
         except Refused as refused:
             problems.append(refused.problem(str(table.path), line))
     problems += [Problem(str(image), None, "points_missing", f"{table.path} has no row for it")
-                 for image in finder.paths if image not in named]
+                 for image in finder.paths if image not in named and not beside]
     return Source(items, problems, SHEET)
 
 

@@ -161,21 +161,26 @@ def fit_colours(pixels, palette, seed=0):
     # Components keep the order of the palette that they started from; an empty one has no mean worth looking at.
     empty = [name for name, weight in zip(palette.names, mixture.weights_, strict=True) if weight * len(pixels) < 1]
     if empty:
-        raise ColourMapError(f"no component is left for {', '.join(empty)}: no pixel of the sample has such a colour, "
-                             "or those are nearer to another of the palette; leave it out, or give the colour it has")
+        found = _told(mixture.means_[mixture.weights_ * len(pixels) >= 1])
+        raise ColourMapError(f"no pixel has the colour of {', '.join(empty)}, or it is nearer to another of the "
+                             f"palette; the pictures' colours seem to be {found}: leave out what no picture shows, or "
+                             "give the colour it has")
     nearest = _match(mixture.means_, palette)
     means = np.empty_like(colours)
     means[nearest] = mixture.means_
     return ColourModel(palette, means, mixture, palette.ids[nearest])
 
 
+def _told(means):
+    return ", ".join(f"({', '.join(f'{value:.0f}' for value in mean)})" for mean in means)
+
+
 def _match(means, palette):
     """Index into the palette of each component (K, 3): int (K,), a permutation. Raises ColourMapError."""
     distances = np.linalg.norm(means[:, None] - palette.colours.astype(np.float64), axis=2)
     nearest = distances.argmin(axis=1)
-    told = ", ".join(f"({', '.join(f'{value:.0f}' for value in mean)})" for mean in means)
-    way_out = (f"the pictures' colours seem to be {told}: give a palette of the colours that they have, without "
-               "classes that none of them shows")
+    way_out = (f"the pictures' colours seem to be {_told(means)}: give a palette of the colours that they have, "
+               "without classes that none of them shows")
     for k, count in Counter(nearest.tolist()).items():
         if count > 1:
             without = [name for m, name in enumerate(palette.names) if m not in nearest]

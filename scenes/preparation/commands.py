@@ -10,7 +10,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(short_help="Pixel values and classes, beside the published numbers.")
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--out", type=NEW_FOLDER, metavar="FOLDER",
               help="Write stats.json, pixels.png (figures 20 and 21) and shares.png (figure 22) here.")
@@ -53,7 +53,7 @@ def stats(folder, out, split):
     _end(result.problems)
 
 
-@click.command()
+@click.command(short_help="Copy a dataset, with the borders of its masks cleaned.")
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.argument("out", metavar="OUT", type=NEW_FOLDER)
 @click.option("--window", default=5, show_default=True, type=int,
@@ -88,7 +88,7 @@ def clean(folder, out, window, link):
     _end(report.problems)
 
 
-@click.command()
+@click.command(short_help="Masks of class ids out of colour-coded label pictures.")
 @click.argument("source", metavar="SRC", type=FOLDER)
 @click.argument("target", metavar="DST", type=NEW_FOLDER)
 @click.option("--palette", "palette_file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -102,11 +102,12 @@ def clean(folder, out, window, link):
 def labels(source, target, palette_file, seed, figures):
     """Make class-id masks in the new folder DST of the colour-coded label pictures in SRC.
 
-    A Gaussian mixture is fitted to the colours, so that pictures may be JPEGs and their colours a little off. A
-    picture that cannot be read is named and the rest goes on; exit status 1 then.
+    A Gaussian mixture is fitted to the colours, so that pictures may be JPEGs and their colours a little off. DST
+    appears when all is done. A picture that cannot be read is named and the rest goes on; exit status 1 then.
     """
     _need("sklearn")
     _need("matplotlib", figures)
+    from scenes.exchange.store import new_folder
     from scenes.preparation.cleaning import refuse_filled
     from scenes.preparation.colour_maps import (
         PICTURE_EXTENSIONS,
@@ -126,12 +127,12 @@ def labels(source, target, palette_file, seed, figures):
         palette = read_palette(palette_file) if palette_file else own_palette()
         pixels = sample_pixels(pictures, seed)
         model = fit_colours(pixels, palette, seed)
-        with _progress("pictures") as progress:
-            report = label_pictures(pictures, target, model, progress)
+        with new_folder(target) as made, _progress("pictures") as progress:
+            report = label_pictures(pictures, made, model, progress)
         _print_colours(model, report.pixels)
         if figures:
             _draw_colours(figures, report.example, pixels, model)
-    click.echo(f"written: {target}")
+    click.echo(f"written: {target}{f' and {figures}' if figures else ''}")
     _end(report.problems)
 
 

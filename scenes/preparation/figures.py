@@ -5,6 +5,7 @@ a backend for the whole process. matplotlib is imported where it is used, for th
 """
 
 import io
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +23,9 @@ CLOUD_POINTS = 4000
 
 
 def save_figure(figure, path):
-    """Write a matplotlib Figure as PNG, at once or not at all. Raises OSError."""
+    """Write a matplotlib Figure as PNG, at once or not at all. Raises OSError, and ValueError for another ending."""
+    if Path(path).suffix.lower() != ".png":
+        raise ValueError(f"{path}: figures are written as PNG: name a file that ends with .png")
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=DPI)
     write_whole(path, data.getvalue())

@@ -149,6 +149,17 @@ def _render(job):
     return _worker.render(job)
 
 
+def _difference(found, wanted):
+    """With what else a folder was begun, and what to do: the rest of a sentence. Both are recipes as JSON has them."""
+    if found.get("version") != wanted["version"]:
+        return "with another version of foliopie: name another folder"
+    options = {"config": "what --without leaves out", "legs": "the file of --legs",
+               "textures": "the files of --textures"}
+    different = sorted(key for key in wanted if found.get(key) != wanted[key])
+    told = ", ".join(f"{key}: {options[key]}" if key in options else key for key in different)
+    return f"with other settings ({told}): name another folder, or give the options that it was begun with"
+
+
 def _check_recipe(folder, recipe):
     """Writes the recipe of a new folder; refuses to mix two recipes in one."""
     path = folder / RECIPE_FILE
@@ -156,9 +167,7 @@ def _check_recipe(folder, recipe):
         found = json.loads(path.read_text())
         wanted = json.loads(json.dumps(asdict(recipe)))
         if found != wanted:
-            different = sorted(key for key in wanted if found.get(key) != wanted[key])
-            raise ValueError(f"{folder} was begun with other settings ({', '.join(different)}): "
-                             "name another folder, or repeat the settings in its render.json")
+            raise ValueError(f"{folder} was begun {_difference(found, wanted)}")
         return
     if (folder / "annotations.json").exists():
         raise ValueError(f"{folder} holds a dataset that was not rendered here: name another folder")
@@ -179,8 +188,10 @@ def _check_growth(folder, counts):
     for path in sorted((folder / RECORDS).glob("*.json")):
         split, _, index = path.stem.rpartition("_")
         if int(index) >= counts.get(split, 0):
-            raise ValueError(f"{folder} has the scene {path.stem} already, and {counts.get(split, 0)} of split {split} "
-                             "were asked for: ask for as many at least, or name another folder")
+            asked = counts.get(split, 0)
+            way_out = "ask for as many at least, or name another folder" if asked else "name another folder for a split"
+            raise ValueError(f"{folder} has the scene {path.stem} already, and {asked} of split {split} were asked "
+                             f"for: {way_out}")
 
 
 def render_dataset(folder, counts, seed, workers=1, size=(240, 320), legs=None, textures=None, config=None):
@@ -192,14 +203,16 @@ def render_dataset(folder, counts, seed, workers=1, size=(240, 320), legs=None, 
     recipe, OSError for files that cannot be read.
     """
     from scenes.rendering.config import SceneConfig
-    from scenes.rendering.surfaces import texture_files
+    from scenes.rendering.surfaces import check_images, texture_files
 
     config = config or SceneConfig()
     _check_numbers(counts, seed, workers)
     folder, legs, textures = Path(folder), legs and Path(legs), textures and Path(textures)
+    files = texture_files(textures) if textures else []
+    check_images(files)
     folder.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(seed, tuple(size), _sha256([legs]) if legs else None,
-                    _sha256(texture_files(textures)) if textures else None, asdict(config))
+                    _sha256(files) if files else None, asdict(config))
     _check_recipe(folder, recipe)
     for part in ("images", "masks", RECORDS):
         (folder / part).mkdir(exist_ok=True)

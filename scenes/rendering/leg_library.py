@@ -9,6 +9,8 @@ from scipy import sparse
 from scenes.rendering.foot import FOOT, LEG_TOP_MM, SIDES, check_side, mirrored, other_side, sample_length_mm
 from scenes.rendering.foot_pose import RawLeg, nearest_toe, plain_length, posed, toe_shares
 
+LENGTHS_MM = (80.0, 420.0)  # of feet in a file, before they are scaled: newborn to taller than anybody
+
 
 class LegLibrary:
     """Real lower legs from an .npz file, blended, scaled, bent and smoothed into new ones.
@@ -63,6 +65,7 @@ class _LibrarySide:
         rest = self._lengthened(mean, joints)
         self.smoothing, self.faces = loop_subdivision(self._lengthened_faces(quads), 2, rest, self.FINEST_MM)
         self.lengths = np.array([plain_length(v) for v in self.vertices])
+        self._check_lengths(path)
         self.nearest = self._nearest_vertices(mean, joints)
         smooth = self.smoothing @ rest
         toe_of = nearest_toe(smooth, [joints[chain[1:]] for chain in self.toes])
@@ -86,6 +89,13 @@ class _LibrarySide:
         missing = sorted(set(needed) - {str(name) for name in names})
         if missing:
             raise ValueError(f"{where}_joint_names has no {', '.join(missing)}: the leg is bent at these")
+
+    def _check_lengths(self, path):
+        low, high = LENGTHS_MM
+        odd = self.lengths[(self.lengths < low) | (self.lengths > high)]
+        if len(odd):
+            raise ValueError(f"{path}: array {self.side}_vertices_mm has a foot that is {odd[0]:.3g} long: millimetres "
+                             f"are needed, z up from a sole at 0, and feet of {low:g} to {high:g} mm")
 
     def _lengthened_faces(self, quads):
         """Triangles (M, 3) of the quads, of `RINGS` rings above the boundary, and of the cap on the last."""

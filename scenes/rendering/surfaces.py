@@ -81,6 +81,13 @@ def texture_files(folder):
     return found
 
 
+def check_images(files):
+    """Raises OSError that names the ``files`` that are no images, before any of them is drawn for a floor."""
+    bad = [str(path) for path in files if cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_8) is None]
+    if bad:
+        raise OSError(f"{', '.join(bad)}: not an image that can be read; remove it from the folder of textures")
+
+
 @lru_cache(maxsize=IMAGES_KEPT)
 def _image(path):
     """The middle square of an image file, uint8 sRGB (640, 640, 3), read-only; raises OSError that names the file."""

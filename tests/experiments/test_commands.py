@@ -126,3 +126,8 @@ def test_the_whole_way_on_two_equal_datasets(tmp_path, make_sheets):
     assert first["photos"] == second["photos"] and all(error > 0 for error in first["photos"].values())
     assert second["difference"]["by_setting"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
     assert list((tmp_path / "out" / "runs" / "first" / "seed-0" / "2-96x64").glob("corners-*.json"))
+
+
+def test_a_name_that_is_none_is_told_the_names():
+    told = experiments("run", "nothing")
+    assert told.exit_code == 2 and "'NAME': 'nothing' is not one of" in told.output

@@ -1,5 +1,6 @@
 import cv2
 import numpy as np
+import pytest
 from click.testing import CliRunner
 
 from keypoints.commands import keypoints
@@ -64,3 +65,15 @@ def test_a_sample_that_is_not_there_is_named(sheets, tmp_path):
     assert not (tmp_path / "x.png").exists()
     result = CliRunner().invoke(keypoints, ["heatmaps", str(sheets), "--out", str(tmp_path / "x.png"), "--sigma", "0"])
     assert result.exit_code == 2
+
+
+def test_a_visibility_that_there_is_not_is_told():
+    heatmaps = encode(CORNERS, np.isfinite(CORNERS).all(axis=1), (40, 32), STRIDE, 2.0)
+    for wrong in (7, -1):
+        with pytest.raises(ValueError, match=f"000003: visibility is .{wrong}, 1, 0, 2"):
+            heatmap_figure(np.zeros((160, 128, 3), np.uint8), CORNERS, [wrong, 1, 0, 2], heatmaps, "000003", 2.0)
+
+
+def test_the_command_writes_png_alone(sheets, tmp_path):
+    done = CliRunner().invoke(keypoints, ["heatmaps", str(sheets), "--out", str(tmp_path / "a.jpg")])
+    assert done.exit_code == 1 and "ends with .png" in done.output and not list(tmp_path.glob("a.*"))

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from scenes.checking import check_dataset
+from scenes.checking import check_dataset, decoded_size
 from scenes.commands import scenes
 from scenes.dataset import read_dataset, read_mask, write_annotations
 from scenes.document import Category, Fault
@@ -298,3 +298,8 @@ def test_check_names_each_fault_on_a_line_of_stderr(folder):
 
 def test_check_of_no_folder_is_wrong_usage(tmp_path):
     assert CliRunner().invoke(scenes, ["check", str(tmp_path / "none")]).exit_code == 2
+
+
+def test_an_image_smaller_than_an_eighth_of_a_draft_is_read(tmp_path):
+    Image.new("RGB", (6, 20)).save(tmp_path / "a.jpg")
+    assert decoded_size(tmp_path / "a.jpg") == (6, 20)

@@ -126,3 +126,24 @@ def test_command_shows_the_augmentation(dataset, tmp_path):
     assert result.exit_code == 0, result.output
     assert out.exists() and not (dataset / "contact_sheet.png").exists()
     assert CliRunner().invoke(main, ["scenes", "sheet", str(dataset), "--augment", "weak"]).exit_code == 2
+
+
+def test_a_visibility_that_there_is_not_is_named_and_the_rest_drawn(dataset):
+    samples = read_dataset(dataset)
+    samples[1].visibility[0], samples[3].visibility[2] = 7, -1
+    picture, problems = contact_sheet(samples, True)
+    assert len(problems) == 2 and "1.png: visibility is [7, 1, 2, 0]" in problems[0] and "3.png" in problems[1]
+    assert yellow_px(picture) > 3 * 150
+
+
+def test_command_names_the_endings_and_an_empty_folder_beside(dataset, tmp_path):
+    for options, word in ((["--out", str(tmp_path / "a.gif")], ".png or .jpg"),
+                          (["--out", str(tmp_path / "a")], ".png or .jpg"),
+                          (["--beside", str(dataset)], "no photo in this folder")):
+        result = CliRunner().invoke(main, ["scenes", "sheet", str(dataset), *options])
+        assert result.exit_code == 2 and word in result.stderr
+    assert not (dataset / "contact_sheet.png").exists()
+    out = tmp_path / "new" / "a.jpg"
+    assert CliRunner().invoke(main, ["scenes", "sheet", str(dataset), "--out", str(out)]).exit_code == 0
+    with Image.open(out) as picture:
+        assert picture.format == "JPEG"

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from scenes.commands import scenes
+from scenes.commands import NARROWEST, scenes
 from scenes.dataset import (
     DatasetError,
     coco_document,
@@ -188,6 +188,9 @@ def test_a_mask_of_colours_is_not_read(folder):
     (folder / "masks" / "000000.png").write_bytes(b"nothing")
     with pytest.raises(DatasetError, match="cannot be read"):
         read_mask(folder / "masks" / "000000.png")
+    (folder / "masks" / "000000.png").unlink()
+    with pytest.raises(DatasetError, match="cannot be read: there is no such file"):
+        read_mask(folder / "masks" / "000000.png")
 
 
 # Commands
@@ -202,10 +205,10 @@ def test_render_hands_its_options_on(tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(generate, "render_dataset", lambda *args, **options: seen.update(args=args, **options))
     result = CliRunner().invoke(scenes, ["render", str(tmp_path), "--count", "3", "--seed", "7", "--workers", "2",
-                                         "--split", "test", "--size", "48x64"])
+                                         "--split", "test", "--size", "150x200"])
     assert result.exit_code == 0, result.output
     assert {key: seen[key] for key in ("args", "size", "legs", "textures")} == {
-        "args": (tmp_path, {"test": 3}, 7, 2), "size": (48, 64), "legs": None, "textures": None}
+        "args": (tmp_path, {"test": 3}, 7, 2), "size": (150, 200), "legs": None, "textures": None}
 
 
 def test_render_that_fails_says_so_in_one_line(tmp_path, monkeypatch):
@@ -217,3 +220,35 @@ def test_render_that_fails_says_so_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(generate, "render_dataset", fail)
     result = CliRunner().invoke(scenes, ["render", str(tmp_path)])
     assert result.exit_code == 1 and result.stderr == "Error: another recipe\n"
+
+
+@pytest.mark.parametrize("size, across", [("120x160", 90), ("99x400", 99), ("10x10", 6)])
+def test_render_refuses_photos_that_nothing_reads(tmp_path, size, across):
+    result = CliRunner().invoke(scenes, ["render", str(tmp_path / "out"), "--preset", "tiny", "--size", size])
+    assert result.exit_code == 2 and f"would be {across} pixels across" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_photos_of_a_size_are_as_narrow_as_render_takes_them_to_be():
+    layout = pytest.importorskip("scenes.rendering.layout")
+    rng = np.random.default_rng(0)
+    narrowest = min(min(layout._photo_size(rng, (300, 400), (0.25,) * 4)) for _ in range(50))
+    assert narrowest == round(400 * NARROWEST)
+
+
+def test_render_with_legs_that_are_none_begins_no_folder(tmp_path):
+    pytest.importorskip("mitsuba")
+    (tmp_path / "legs.npz").write_text("no legs")
+    result = CliRunner().invoke(scenes, ["render", str(tmp_path / "out"), "--legs", str(tmp_path / "legs.npz"),
+                                         "--workers", "2"])
+    assert result.exit_code == 1 and "legs.npz: not a readable .npz archive" in result.stderr
+    assert len(result.stderr.splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+def test_benchmark_prints_what_it_found_before_it_writes(tmp_path, monkeypatch):
+    benchmark = pytest.importorskip("scenes.rendering.benchmark")
+    monkeypatch.setattr(benchmark, "run_benchmark", lambda *_: {"scenes": 1})
+    monkeypatch.setattr(benchmark, "as_table", lambda _: "the table")
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(scenes, ["benchmark", "--json", str(tmp_path / "file" / "numbers.json")])
+    assert result.exit_code == 1 and result.stdout == "the table\n" and result.stderr.startswith("Error: ")

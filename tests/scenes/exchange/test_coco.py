@@ -334,3 +334,22 @@ def test_what_is_no_json_is_told_with_its_line(cvat):
 def test_a_folder_without_documents_is_told(tmp_path):
     with pytest.raises(SourceError, match="not_coco"):
         read_coco(tmp_path, Options())
+
+
+def test_an_image_that_cannot_be_copied_is_in_no_document(folder, tmp_path, monkeypatch):
+    import scenes.exchange.coco as coco
+
+    def refusing(source, target, link=False):
+        if source.name == "000001.jpg":
+            raise PermissionError("not for you")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+
+    monkeypatch.setattr(coco, "place", refusing)
+    (folder / "masks" / "000002.png").write_bytes(b"no mask")
+    count, problems = write_coco(folder, tmp_path / "out")
+    assert count == 1 and ["not for you" in problems[0].message, "000002" in problems[1].message] == [True, True]
+    assert [path.name for path in (tmp_path / "out" / "images").rglob("*.jpg")] == ["000000.jpg"]
+    named = [image["file_name"] for path in (tmp_path / "out" / "annotations").glob("person_*.json")
+             for image in json.loads(path.read_text())["images"]]
+    assert named == ["000000.jpg"]

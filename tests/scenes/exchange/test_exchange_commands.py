@@ -115,3 +115,14 @@ def test_help_names_every_format_and_loads_nothing():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert all(f"{name}:" in done.stdout for name in FORMATS)
+
+
+def test_a_zip_archive_that_is_cut_short_is_told(tmp_path):
+    (tmp_path / "task.zip").write_bytes(b"PK\3\4 and no more")
+    result = CliRunner().invoke(import_, ["cvat", str(tmp_path / "task.zip"), str(tmp_path / "back")])
+    assert result.exit_code == 1 and "not_zip" in result.stderr and "cut short" in result.stderr
+
+
+def test_sheets_that_came_without_masks_are_said_to(folder, tmp_path):
+    result = CliRunner().invoke(import_, ["coco", str(folder), str(tmp_path / "back")])
+    assert result.exit_code == 0 and result.stdout.endswith(": 3 images with sheets, without masks\n")

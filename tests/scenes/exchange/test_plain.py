@@ -215,3 +215,9 @@ def test_which_table_is_meant_must_be_clear(owner):
     (owner / "more.csv").write_text(HEAD)
     with pytest.raises(SourceError, match="2 CSV files"):
         read_plain(owner, Options())
+
+
+def test_a_table_alone_means_the_images_beside_it(owner, tmp_path, brought):
+    (owner / "points.csv").write_text(f"{HEAD}\na.jpg,{POINTS}\n")
+    back, problems = brought(read_plain, owner / "points.csv")
+    assert problems == [] and [sample.mask_path.is_file() for sample in read_dataset(back)] == [True]

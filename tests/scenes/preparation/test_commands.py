@@ -179,3 +179,29 @@ def test_labels_refuses_wrong_folders(pictures, tmp_path):
     (tmp_path / "empty").mkdir()
     result = run(labels, tmp_path / "empty", tmp_path / "out")
     assert result.exit_code == 2 and "no pictures" in result.stderr
+
+
+def test_labels_that_are_interrupted_leave_nothing(pictures, tmp_path, monkeypatch):
+    import scenes.preparation.colour_maps as colour_maps
+
+    whole, seen = colour_maps.mask_png, []
+
+    def interrupted(mask):
+        seen.append(mask)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return whole(mask)
+
+    monkeypatch.setattr(colour_maps, "mask_png", interrupted)
+    assert run(labels, pictures, tmp_path / "out").exit_code == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+    assert run(labels, pictures, tmp_path / "out").exit_code == 0
+
+
+def test_labels_of_class_ids_tell_the_colours_that_are_there(masks, tmp_path):
+    (tmp_path / "ids").mkdir()
+    for k, mask in enumerate(masks[:2]):
+        cv2.imwrite(str(tmp_path / "ids" / f"{k}.png"), mask)
+    result = run(labels, tmp_path / "ids", tmp_path / "out")
+    assert result.exit_code == 1 and "no pixel has the colour of sheet" in result.stderr
+    assert "seem to be (1, 1, 1)" in result.stderr

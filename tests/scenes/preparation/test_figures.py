@@ -111,3 +111,10 @@ def test_classes_of_others_are_shown_in_their_own_colours():
     assert (display_colours(own_palette()) == PALETTE).all()
     others = Palette(np.array([0, 19], np.uint8), ("background", "19"), np.array([[9, 9, 9], [80, 90, 100]], np.uint8))
     assert (display_colours(others) == others.colours).all()
+
+
+def test_a_figure_is_no_jpeg(tmp_path):
+    for name in ("figure.jpg", "figure"):
+        with pytest.raises(ValueError, match="ends with .png"):
+            save_figure(blank_figure(3, 2, "title"), tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -115,16 +115,33 @@ def test_splits_of_one_dataset_share_no_scene_and_a_dataset_grows(tmp_path):
 
 
 @pytest.mark.parametrize("other, word", [({"seed": 6}, "seed"), ({"size": (64, 96)}, "size"),
-                                         ({"config": without(["things"], CONFIG)}, "config")])
+                                         ({"config": without(["things"], CONFIG)}, "config: what --without leaves")])
 def test_folder_of_another_recipe_is_refused(dataset, other, word):
     with pytest.raises(ValueError, match=word):
         render(dataset, **other)
     assert json.loads((dataset / "render.json").read_text())["seed"] == 5
 
 
+def test_a_folder_of_another_version_is_refused_as_such(tmp_path):
+    recipe = {"seed": 6, "version": generate.RECIPE_VERSION - 1}
+    (tmp_path / "render.json").write_text(json.dumps(recipe))
+    with pytest.raises(ValueError, match="was begun with another version of foliopie: name another folder$"):
+        render(tmp_path)
+
+
+def test_a_texture_that_is_no_picture_is_named_before_a_folder_is_made(tmp_path):
+    (tmp_path / "floors").mkdir()
+    (tmp_path / "floors" / "oak.png").write_bytes(b"not a picture")
+    with pytest.raises(OSError, match="oak.png: not an image"):
+        render(tmp_path / "data", textures=tmp_path / "floors")
+    assert not (tmp_path / "data").exists()
+
+
 def test_fewer_scenes_than_are_there_are_refused(dataset):
-    with pytest.raises(ValueError, match="train_000003 already, and 3 of split train were asked for"):
+    with pytest.raises(ValueError, match="train_000003 already, and 3 of split train were asked for: ask for as many"):
         render(dataset, 3)
+    with pytest.raises(ValueError, match="0 of split train were asked for: name another folder for a split"):
+        render(dataset, {"test": 1})
 
 
 @pytest.mark.parametrize("wrong, word", [({"counts": {"train": 0}}, "scenes"), ({"counts": {}}, "scenes"),

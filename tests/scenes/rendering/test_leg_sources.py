@@ -252,6 +252,10 @@ def spoil_offsets(arrays):
     arrays["left_shape_offsets_mm"] = arrays["left_shape_offsets_mm"][:, :7]
 
 
+def spoil_unit(arrays):
+    arrays["left_vertices_mm"] = arrays["left_vertices_mm"] / 1000
+
+
 def spoil_boundary(arrays):
     arrays["left_quads"] = np.delete(arrays["left_quads"], 40, axis=0)
 
@@ -265,6 +269,7 @@ def spoil_boundary(arrays):
         (spoil_joint, "left_joint_names.*ankle"),
         (spoil_count, "left_joints_mm"),
         (spoil_offsets, "left_shape_offsets_mm"),
+        (spoil_unit, "left_vertices_mm has a foot.*millimetres"),
         (spoil_boundary, "left_quads.*one open end"),
     ],
 )
