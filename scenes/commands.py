@@ -56,14 +56,6 @@ def _check_size(size):
                                f"photo with a side under {MIN_SIDE_PX} is read nowhere here; 150x200 is enough")
 
 
-def _check_legs(path):
-    """A file of legs that cannot be used is told before a folder is begun with it."""
-    from scenes.rendering.leg_library import LegLibrary
-
-    if path:
-        LegLibrary(path)
-
-
 def _need_renderer():
     """Tells at once what is not installed: in a worker process it would end one worker after another."""
     for library in ("mitsuba", "mitsuba_oidn"):
@@ -113,7 +105,6 @@ def render(folder, preset, count, split, seed, workers, size, legs, textures, wi
 
     parts = presets.PRESETS[preset] if preset else {"": {split or "train": count or 100}}
     try:
-        _check_legs(legs)
         for part, counts in parts.items():
             generate.render_dataset(folder / part, counts, seed, workers, size=size, legs=legs, textures=textures,
                                     config=config.without(without))

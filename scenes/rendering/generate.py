@@ -203,13 +203,17 @@ def render_dataset(folder, counts, seed, workers=1, size=(240, 320), legs=None, 
     recipe, OSError for files that cannot be read.
     """
     from scenes.rendering.config import SceneConfig
+    from scenes.rendering.leg_library import LegLibrary
     from scenes.rendering.surfaces import check_images, texture_files
 
     config = config or SceneConfig()
     _check_numbers(counts, seed, workers)
     folder, legs, textures = Path(folder), legs and Path(legs), textures and Path(textures)
+    # What cannot be used is told before a folder is begun with it.
     files = texture_files(textures) if textures else []
     check_images(files)
+    if legs:
+        LegLibrary(legs)
     folder.mkdir(parents=True, exist_ok=True)
     recipe = Recipe(seed, tuple(size), _sha256([legs]) if legs else None,
                     _sha256(files) if files else None, asdict(config))
