@@ -51,7 +51,7 @@ def _measure(count, size, legs, textures, config):
             rng = np.random.default_rng([0, 0, index])
             rendered = render_scene(rng, size, sources, config, timed=watch)
             with watch("writing"):
-                write_scene(folder, Job("train", index), 0, rendered, rng, config.photograph.jpeg_quality)
+                write_scene(folder, Job("train", index), 0, rendered)
         seconds = time.perf_counter() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return watch.seconds, seconds, memory

@@ -27,7 +27,7 @@ RECORDS = ".scenes"
 RECIPE_FILE = "render.json"
 ATTEMPTS = 3  # at drawing a scene that can be built
 # Raise it whenever the same seed would give other pictures: a folder of another version is not continued.
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class _Worker:
                 # A shape that cannot be built costs one draw, not a night's rendering.
                 problem = f"scene {job.name} of seed {self.seed}: {type(error).__name__}: {error}"
                 continue
-            write_scene(self.folder, job, self.seed, rendered, rng, self.config.photograph.jpeg_quality)
+            write_scene(self.folder, job, self.seed, rendered)
             return None
         return problem
 
@@ -115,10 +115,10 @@ def read_sources(legs, textures, seed):
     return Sources(LegLibrary(legs) if legs else LegPool(seed), tuple(texture_files(textures)) if textures else ())
 
 
-def write_scene(folder, job, seed, rendered, rng, jpeg_quality):
+def write_scene(folder, job, seed, rendered):
     """Photo, mask and record of a `Rendered` scene into the dataset ``folder``."""
-    quality = int(rng.integers(jpeg_quality[0], jpeg_quality[1] + 1))
-    jpeg = _encoded(".jpg", cv2.cvtColor(rendered.photo, cv2.COLOR_RGB2BGR), (cv2.IMWRITE_JPEG_QUALITY, quality))
+    jpeg = _encoded(".jpg", cv2.cvtColor(rendered.photo, cv2.COLOR_RGB2BGR),
+                    (cv2.IMWRITE_JPEG_QUALITY, rendered.jpeg_quality))
     write_whole(folder / "images" / f"{job.name}.jpg", jpeg)
     write_whole(folder / "masks" / f"{job.name}.png", _encoded(".png", rendered.mask))
     attributes = rendered.record["attributes"] | {"seed": seed, "split": job.split}

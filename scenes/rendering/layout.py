@@ -52,8 +52,8 @@ class CameraConfig:
     field_deg: tuple[float, float] = (48.0, 78.0)  # along the photo's long side: 24 to 40 mm phones
     wide_share: float = 0.08
     wide_field_deg: tuple[float, float] = (78.0, 100.0)
-    fill: tuple[float, float] = (0.5, 0.98)  # sheet's extent over the photo's
-    own_fill: tuple[float, float] = (0.3, 0.72)  # of one's own foot: the phone is over the knee
+    fill: tuple[float, float] = (0.55, 1.0)  # sheet's extent over the photo's
+    own_fill: tuple[float, float] = (0.42, 0.92)  # of one's own foot: the phone is over the knee
     far_share: float = 0.06
     far_fill: tuple[float, float] = (0.16, 0.5)
     close_share: float = 0.05  # the sheet is partly outside

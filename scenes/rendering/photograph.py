@@ -3,6 +3,7 @@
 Geometry is left alone, so that the scene's truth stays true (distortion is `scenes.rendering.lens`).
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +17,9 @@ class PhotographConfig:
     Blurs and grain are of pictures about 320 px long, in pixels of such a picture; longer ones get them in proportion.
     """
 
+    # Photos of twelve megapixels, shrunk to what a network sees: nothing is left of the phone's blur, grain and JPEG.
+    fine_share: float = 0.6
+    fine_jpeg_quality: tuple[int, int] = (90, 99)
     exposure_stops: float = 0.45  # standard deviation around what automatic exposure asks for
     dim_share: float = 0.05  # too dark and grainy
     dim_stops: tuple[float, float] = (-2.8, -1.2)
@@ -40,27 +44,32 @@ class PhotographConfig:
     resample: tuple[float, float] = (1.1, 2.0)
     bars_share: float = 0.03  # black bars, as of a screenshot or a video's frame
     bars: tuple[float, float] = (0.03, 0.12)  # of the side, each
-    jpeg_quality: tuple[int, int] = (55, 97)
+    jpeg_quality: tuple[int, int] = (55, 97)  # of the photos that are not fine
 
 
 # The exposure right, nothing else: what a renderer gives without a camera.
 PLAIN_PHOTOGRAPH = PhotographConfig(
-    exposure_stops=0.0, dim_share=0.0, white_balance=(0.0, 0.0), tint=0.0, vignette_share=0.0, defocus_share=0.0,
-    motion_share=0.0, shot_noise=0.0, read_noise=0.0, denoise_share=0.0, contrast=(0.0, 0.0), saturation=(1.0, 1.0),
-    grey_share=0.0, clip_share=1.0, sharpen_share=0.0, resample_share=0.0, bars_share=0.0, jpeg_quality=(95, 95))
+    fine_share=0.0, exposure_stops=0.0, dim_share=0.0, white_balance=(0.0, 0.0), tint=0.0, vignette_share=0.0,
+    defocus_share=0.0, motion_share=0.0, shot_noise=0.0, read_noise=0.0, denoise_share=0.0, contrast=(0.0, 0.0),
+    saturation=(1.0, 1.0), grey_share=0.0, clip_share=1.0, sharpen_share=0.0, resample_share=0.0, bars_share=0.0,
+    jpeg_quality=(95, 95))
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """A photo uint8 sRGB (H, W, 3), and bars (left, top, right, bottom): how many of its border pixels are black."""
+    """A photo uint8 sRGB (H, W, 3); bars (left, top, right, bottom): how many of its border pixels are black;
+    jpeg_quality: what it is saved with, of 100."""
 
     rgb: np.ndarray
     bars: tuple[int, int, int, int]
+    jpeg_quality: int
 
 
 def photograph(radiance, rng, config):
     """``radiance`` (linear float, (H, W, 3)) as a phone would have taken it; ``rng`` decides every setting."""
     unit = max(radiance.shape[:2]) / 320  # a pixel of a small picture, in pixels of this one
+    if rng.random() < config.fine_share:
+        config = _fine(config)
     picture = _developed(_exposed(radiance, rng, config), rng, config, unit)
     value = _toned(picture, rng, config)
     if rng.random() < config.sharpen_share:
@@ -69,7 +78,15 @@ def photograph(radiance, rng, config):
     if rng.random() < config.resample_share:
         value = _resampled(value, rng.uniform(*config.resample))
     photo = (np.clip(value, 0, 1) * 255 + 0.5).astype(np.uint8)
-    return _barred(photo, rng, config)
+    photo, bars = _barred(photo, rng, config)
+    low, high = config.jpeg_quality
+    return Photograph(photo, bars, int(rng.integers(low, high + 1)))
+
+
+def _fine(config):
+    """`PhotographConfig` of photos that are shrunk so far that what a phone does to single pixels is gone."""
+    return dataclasses.replace(config, defocus_share=0.0, motion_share=0.0, shot_noise=0.0, read_noise=0.0,
+                               denoise_share=0.0, resample_share=0.0, jpeg_quality=config.fine_jpeg_quality)
 
 
 def _srgb(linear):
@@ -155,9 +172,9 @@ def _resampled(value, factor):
 
 
 def _barred(photo, rng, config):
-    """Black bars above and below, or left and right, in a share of the photos."""
+    """Black bars above and below, or left and right, in a share of the photos: (photo, bars)."""
     if rng.random() >= config.bars_share:
-        return Photograph(photo, (0, 0, 0, 0))
+        return photo, (0, 0, 0, 0)
     height, width = photo.shape[:2]
     share = rng.uniform(*config.bars)
     if rng.random() < 0.6:
@@ -167,4 +184,4 @@ def _barred(photo, rng, config):
     left, top, right, bottom = bars
     framed = np.zeros_like(photo)
     framed[top:height - bottom, left:width - right] = photo[top:height - bottom, left:width - right]
-    return Photograph(framed, bars)
+    return framed, bars

@@ -57,12 +57,14 @@ class Sources:
 class Rendered:
     """What one scene gives.
 
-    photo: uint8 sRGB (H, W, 3). mask: class ids uint8 (H, W). record: of the dataset, see `scenes.dataset`.
+    photo: uint8 sRGB (H, W, 3), to be saved with ``jpeg_quality`` of 100. mask: class ids uint8 (H, W). record: of the
+    dataset, see `scenes.dataset`.
     """
 
     photo: np.ndarray
     mask: np.ndarray
     record: dict
+    jpeg_quality: int
 
 
 @dataclass(frozen=True)
@@ -218,4 +220,4 @@ def render_scene(rng, size, sources, config, timed=_untimed):
         mask, record = _behind_bars(stage.mask, stage.record, taken.bars)
     attributes = record["attributes"]
     seen = [foot for foot in attributes["feet"] if (mask == labels.NAMES.index(f"{foot['side']}_foot")).any()]
-    return Rendered(taken.rgb, mask, record | {"attributes": attributes | {"feet": seen}})
+    return Rendered(taken.rgb, mask, record | {"attributes": attributes | {"feet": seen}}, taken.jpeg_quality)

@@ -61,8 +61,23 @@ def test_everything_that_can_happen_does():
     """Dim photos, grey ones and blurred ones turn up in about their shares."""
     radiance = np.random.default_rng(0).uniform(0.02, 1, (64, 48, 3)).astype(np.float32)
     radiance[:, 24:] *= (1.0, 0.4, 0.2)
-    photos = [photograph(radiance, np.random.default_rng(seed), FULL).rgb.astype(float) for seed in range(150)]
+    photos = [photograph(radiance, np.random.default_rng(seed), FULL).rgb.astype(float) for seed in range(600)]
     dim = np.mean([photo.mean() < 70 for photo in photos])
     grey = np.mean([np.ptp(photo[:, 24:].mean((0, 1))) < 2 for photo in photos])
     assert 0.02 < dim < 0.25
     assert 0.0 < grey < 0.1
+
+
+def test_fine_photos_keep_every_edge():
+    """What is fine has neither blur nor grain, and a JPEG quality of its own; the rest has the wide range's."""
+    radiance = np.full((60, 80, 3), 0.1, np.float32)
+    radiance[:, 40:] = 0.5
+    fine = replace(FULL, fine_share=1.0, dim_share=0.0, sharpen_share=0.0, vignette_share=0.0)
+    for seed in range(20):
+        taken = photograph(radiance, np.random.default_rng(seed), fine)
+        assert len(np.unique(taken.rgb.reshape(-1, 3), axis=0)) == 2
+        assert fine.fine_jpeg_quality[0] <= taken.jpeg_quality <= fine.fine_jpeg_quality[1]
+    coarse = [photograph(radiance, np.random.default_rng(seed), replace(FULL, fine_share=0.0)).jpeg_quality
+              for seed in range(60)]
+    assert min(coarse) < 65
+    assert max(coarse) > 92
