@@ -11,7 +11,7 @@ COMMANDS = {
     "scenes": ("scenes.commands:scenes", "Render photos with their truth; check, prepare, convert datasets."),
     "keypoints": ("keypoints.commands:keypoints", "Train and evaluate the network for the sheet's corners."),
     "segmentation": ("segmentation.commands:segmentation", "Train and evaluate the network for the masks."),
-    "deploy": ("deploy.commands:deploy", "Convert trained networks into a bundle, and verify a bundle."),
+    "deploy": ("deploy.commands:deploy", "Convert trained networks into a bundle; quantize and verify a bundle."),
     "experiments": ("experiments.commands:experiments", "Run what the project claims, and compare networks on photos."),
 }
 
@@ -24,6 +24,7 @@ EXTRA_OF = {
     "onnx": "convert",
     "tf2onnx": "convert",
     "onnxruntime": "convert",
+    "nncf": "convert",
     "mitsuba": "render",
     "mitsuba_oidn": "render",
     "drjit": "render",

@@ -28,6 +28,8 @@ OPTIONAL = ("side",)  # a bundle may be without
 LABELS = {"segmentation": NAMES, "side": ("left", "right")}  # order of the classes in the output
 CROP_COLOUR, CROP_FIT = "RGB and mask", "foot_crop"  # in a manifest, of the input of "side"
 CORNER_ORDER = "clockwise in the image, beginning at the corner with the smallest x + y"
+# Heatmaps of the keypoints network -> what they show; keypoints.quads decodes either kind.
+HEATMAPS = {4: "one heatmap a corner", 3: "three heatmaps, of corners seen, covered and outside the photo"}
 
 
 class BundleError(Exception):
@@ -282,7 +284,8 @@ def _card_of(model, described):
              f"- mean {inputs['mean']} and std {inputs['std']} are applied inside",
              f"- output `{outputs['name']}`: {outputs['dtype']} {outputs['shape']}"]
     if model == "keypoints":
-        lines += [f"- one heatmap a corner, {described['corner_order']}; stride {outputs['stride']}"]
+        lines += [f"- {HEATMAPS[outputs['shape'][1]]}; decoded corners go {described['corner_order']}; stride "
+                  f"{outputs['stride']}"]
     else:
         lines += [f"- classes in this order: {', '.join(described['labels'])}"]
     for title, figures in (("Trained on", described["trained_on"]), ("Accuracy", described["accuracy"])):
@@ -371,9 +374,10 @@ def _check_output(described, model, path, where):
     if model == "side":
         _require(shape == [1, 2], path, f"{where}.shape is {shape!r}, must be [1, 2]")
         return
-    channels = 1 if model == "keypoints" else 3
-    _require(_is_shape(shape, 4) and shape[0] == 1 and shape[channels] == 4, path,
-             f"{where}.shape is {shape!r}, must have 4 axes with 4 channels at axis {channels}")
+    axis, counts = (1, tuple(HEATMAPS)) if model == "keypoints" else (3, (4,))
+    told = " or ".join(map(str, counts))
+    _require(_is_shape(shape, 4) and shape[0] == 1 and shape[axis] in counts, path,
+             f"{where}.shape is {shape!r}, must have 4 axes with {told} channels at axis {axis}")
     if model == "keypoints":
         stride = described.get("stride")
         _require(type(stride) is int and stride > 0, path, f"{where}.stride is {stride!r}, must be an int above 0")

@@ -1,4 +1,4 @@
-"""`foliopie deploy`: export trained networks as a bundle, verify a bundle."""
+"""`foliopie deploy`: export trained networks as a bundle, quantize and verify a bundle."""
 import os
 from collections import Counter
 from pathlib import Path
@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
-PRECISION = click.Choice(["fp32", "fp16"])
+EXPORTED = click.Choice(["fp32", "fp16"])  # int8 is made of these, by quantize
+PRECISION = click.Choice(["fp32", "fp16", "int8"])
 
 
 @click.group()
 def deploy():
-    """Convert trained networks into a bundle, and verify a bundle."""
+    """Convert trained networks into a bundle; quantize and verify a bundle."""
 
 
 @deploy.command()
@@ -22,7 +23,7 @@ def deploy():
               help="Run of `foliopie segmentation train-side`; without it the pixels' network and the shape of the "
                    "foot decide the side.")
 @click.option("--out", required=True, type=FOLDER, help="Folder of the bundle to be made.")
-@click.option("--precision", "precisions", multiple=True, type=PRECISION, default=["fp16"], show_default=True,
+@click.option("--precision", "precisions", multiple=True, type=EXPORTED, default=["fp16"], show_default=True,
               help="May be given more than once; the first is the one that is measured with.")
 @click.option("--images", type=FOLDER, help="Dataset or folder of photos for the golden data; drawn ones without it.")
 @click.option("--onnx", "onnx_folder", type=FOLDER, help="Keep the ONNX files here.")
@@ -49,6 +50,44 @@ def export(keypoints_run, segmentation_run, side_run, out, precisions, images, o
             _print_report(error.report)
         raise click.ClickException(str(error)) from error
     except (BundleError, ConversionError, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    _print_report(report)
+    click.echo(f"bundle: {out}")
+
+
+def _networks(_context, option, text):
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    known = ("keypoints", "segmentation", "side")
+    if not set(names) <= set(known):
+        raise click.BadParameter(f"{text!r} must be names out of {', '.join(known)}, with commas between", param=option)
+    return names
+
+
+@deploy.command()
+@click.argument("bundle", type=FOLDER)
+@click.option("--images", required=True, type=FOLDER, help="Dataset, or folder of photos like those to be measured.")
+@click.option("--out", required=True, type=FOLDER, help="Folder of the bundle to be made.")
+@click.option("--count", type=click.IntRange(min=10), default=100, show_default=True,
+              help="Images to look at, at most.")
+@click.option("--networks", default="keypoints,segmentation", show_default=True, callback=_networks,
+              help="Which to quantize; side, which needs a dataset with masks, gains next to nothing.")
+@click.option("--replace", is_flag=True, help="Replace the bundle that is at --out.")
+def quantize(bundle, images, out, count, networks, replace):
+    """Add INT8 variants of its networks to a copy of a BUNDLE, which then measures with them.
+
+    What layers range over is seen on --images; golden data stay, and INT8 is held against them. Nothing is written to
+    --out when an output differs by more than its limit.
+    """
+    from deploy.bundle import BundleError
+    from deploy.quantize import QuantizeError, quantize_bundle
+    from scenes.images import PhotoError
+    try:
+        report = quantize_bundle(bundle, images, out, networks, count, replace, lambda line: click.echo(line, err=True))
+    except QuantizeError as error:
+        if error.report is not None:
+            _print_report(error.report)
+        raise click.ClickException(str(error)) from error
+    except (BundleError, PhotoError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     _print_report(report)
     click.echo(f"bundle: {out}")

@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from deploy.bundle import (
     CROP_FIT,
     GOLDEN,
     LABELS,
-    MANIFEST,
     OUTPUTS,
     SCHEMA,
     Bundle,
@@ -33,6 +31,7 @@ from deploy.bundle import (
 )
 from deploy.golden import golden_crops, golden_inputs
 from deploy.parity import PARITY_HINT, Report, compare, verify
+from deploy.place import check_place, move_into_place
 from deploy.runtimes import KerasRuntime, MxnetRuntime, OnnxRuntime, OpenVinoRuntime
 from keypoints.config import STRIDE
 
@@ -68,11 +67,11 @@ def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), im
     OpenVINO (FP32 always, and `precisions`) are held against one another on `deploy.golden` images (of `images` where
     given). `onnx_folder` keeps the ONNX files. `say` is told of every step. With `replace` a bundle that is at `out`
     gives way, once the new one is whole.
-    Raises ExportError when parity fails (nothing is written then), `out` is taken or a run cannot be loaded, and
-    ConversionError.
+    Raises ExportError when parity fails (nothing is written then) or a run cannot be loaded, BundleError when `out` is
+    taken, and ConversionError.
     """
     out = Path(out)
-    _check_place(out, replace)
+    check_place(out, replace)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         made, kept = Path(scratch) / "bundle", Path(onnx_folder or Path(scratch) / "onnx")
@@ -95,18 +94,23 @@ def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), im
         if not report.passed:
             raise ExportError(f"nothing was written to {out}: {len(report.failures)} comparisons are over their limits",
                               report)
-        _move(made, out)
+        move_into_place(made, out)
     return report
 
 
 def load_keypoints(run):
-    """A run of `foliopie keypoints train` as a Trained. Raises ExportError when it cannot be loaded."""
-    from keypoints.models.simple_pose import WeightsError
+    """A run of `foliopie keypoints train` as a Trained. Raises ExportError when it cannot be loaded, and for a network
+    that no photo can be measured with."""
+    from keypoints.config import CORNERS
+    from keypoints.models.registry import WeightsError
     from keypoints.run import RunError, load_network
     try:
         network, config = load_network(run)
     except (RunError, WeightsError) as error:
         raise ExportError(str(error)) from error
+    if config.is_regression or config.input != "rgb" or config.joints != CORNERS:
+        raise ExportError(f"{run} is a {config.model} of {config.joints} keypoints in input {config.input!r}; a bundle "
+                          f"needs one that draws heatmaps of {CORNERS} corners and sees 'rgb'")
     spec = config.input_spec
 
     def to_onnx(path):
@@ -261,26 +265,3 @@ def _describe(folder, models, notes):
                 "versions": versions}
     (folder / CARD).write_text(model_card(manifest, notes), encoding="utf-8")
     write_manifest(folder, manifest | {"card": file_record(folder, CARD)})
-
-
-def _check_place(out, replace):
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not (out / MANIFEST).exists():
-        raise ExportError(f"{out} is there and is no bundle: give a folder that does not exist yet")
-    if not replace:
-        raise ExportError(f"{out} holds a bundle: give another folder, or --replace to have it replaced")
-
-
-def _move(made, out):
-    """Renames the folder `made` to `out`; a bundle there is set aside first, and removed after."""
-    aside = made.with_name("replaced")
-    if out.exists():
-        os.rename(out, aside)
-    try:
-        os.rename(made, out)
-    except BaseException:  # what is set aside goes with the scratch folder: bring it back first
-        if aside.exists():
-            os.rename(aside, out)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

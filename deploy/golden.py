@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from scenes.dataset import SIDE_CLASSES, read_dataset, read_mask
+from scenes.dataset import ANNOTATIONS, SIDE_CLASSES, known_corners, read_dataset, read_mask
 from scenes.images import fit_photo, read_photo
 from scenes.sheet import A4, FORMATS, corners_mm, homography
 
@@ -25,7 +25,10 @@ def golden_inputs(spec, folder=None):
     last image is noise, in which every input pixel and channel matters. Raises ValueError where `folder` has no photos.
     """
     rng = np.random.default_rng(SEED)
-    photos = [draw_scene(rng)[0] for _ in range(PHOTOS)] if folder is None else _read(folder)
+    if folder is None:
+        photos = [draw_scene(rng)[0] for _ in range(PHOTOS)]
+    else:
+        photos = [read_photo(path).rgb for path in spread(photo_paths(folder), PHOTOS)]
     noise = rng.integers(0, 256, (spec.height, spec.width, 3), dtype=np.uint8)
     return np.stack([*(fit_photo(photo, spec) for photo in photos), noise])
 
@@ -37,7 +40,7 @@ def golden_crops(spec, folder=None):
     else. The last crop is noise. Raises scenes.dataset.DatasetError and PhotoError.
     """
     rng = np.random.default_rng(SEED)
-    crops = [] if folder is None else _dataset_crops(Path(folder), spec)
+    crops = [] if folder is None else dataset_crops(folder, spec, CROPS_A_SIDE)
     crops = crops or [spec.cut(*draw_scene(rng)) for _ in range(PHOTOS)]
     noise = rng.integers(0, 256, (spec.size_px, spec.size_px, 4), dtype=np.uint8)
     return np.stack([*crops, noise])
@@ -63,27 +66,36 @@ def draw_scene(rng):
     return image, foot > 0, homography(corners_mm(A4), corners * (width, height))
 
 
-def _read(folder):
+def photo_paths(folder, split="validation"):
+    """Paths of the photos of `folder`: of one split of a dataset (all where it has none), or its image files, sorted.
+
+    Raises ValueError where there are no photos, OSError where there is no folder.
+    """
     folder = Path(folder)
-    if (folder / "annotations.json").exists():
-        paths = [sample.image_path for sample in read_dataset(folder, "validation") or read_dataset(folder)]
+    if (folder / ANNOTATIONS).exists():
+        paths = [sample.image_path for sample in read_dataset(folder, split) or read_dataset(folder)]
     else:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise ValueError(f"{folder} has no photos: give a dataset or a folder with {', '.join(SUFFIXES)} files in it")
-    return [read_photo(path).rgb for path in _spread(paths, PHOTOS)]
+    return paths
 
 
-def _dataset_crops(folder, spec):
-    """Crops of the feet of a dataset's validation photos, [] of a folder that has none or does not tell."""
-    if not (folder / "annotations.json").exists():
+def dataset_crops(folder, spec, count, split="validation"):
+    """At most `count` crops of feet of either side out of a dataset's photos, a list.
+
+    [] of a folder that does not tell: a photo tells with a mask and with all corners of its sheet.
+    """
+    folder = Path(folder)
+    if not (folder / ANNOTATIONS).exists():
         return []
-    samples = read_dataset(folder, "validation") or read_dataset(folder)
+    samples = [sample for sample in read_dataset(folder, split) or read_dataset(folder)
+               if known_corners(sample.corners).all()]
     crops = []
     for side, label in SIDE_CLASSES.items():
         told = [sample for sample in samples if "sheet" in sample.attributes and sample.mask_path.is_file()
                 and any(foot["side"] == side for foot in sample.attributes.get("feet", ()))]
-        for sample in _spread(told, CROPS_A_SIDE):
+        for sample in spread(told, count):
             mask = read_mask(sample.mask_path)
             if (mask == label).any():
                 sheet = sample.attributes["sheet"]
@@ -93,7 +105,7 @@ def _dataset_crops(folder, spec):
     return crops
 
 
-def _spread(items, count):
+def spread(items, count):
     """At most `count` of a list, spread over it, because neighbours are often alike."""
     chosen = np.linspace(0, len(items) - 1, count).round().astype(int) if items else []
     return [items[index] for index in sorted(set(chosen))]

@@ -21,7 +21,7 @@ from deploy.bundle import DEFAULT_FOLDER, Bundle, CropSpec
 from deploy.consistency import consistent_corners
 from deploy.corners import BY_NETWORK, edge_support, from_resized, is_convex, sharpen_corners, to_resized
 from deploy.feet import STEEP_DEG, class_mask, find_feet
-from keypoints.heatmaps import decode_quad
+from keypoints.quads import SHARED, decode_corners
 from scenes.camera import decide_sheet
 from scenes.images import InputSpec, Photo, PhotoError, fit_photo, input_to_photo, mask_to_photo, read_photo
 from scenes.labels import LEFT_FOOT, RIGHT_FOOT, SHEET
@@ -33,7 +33,9 @@ BY_SHAPE = "shape"  # corner from the other corners and the sheet's known shape
 BY_MASK = "mask"  # corner from the outline of sheet and feet in the mask, beside those of deploy.corners
 
 # What OpenVINO computes in. Left to itself it takes bfloat16 on CPUs that have it, and one photo then gets other
-# millimetres on another server or with another version of OpenVINO.
+# millimetres on another server or with another version of OpenVINO. Of an INT8 file the quantised layers are computed
+# in INT8 all the same, and this is about what is between and around them; a CPU without VNNI adds up products of
+# bytes in 16 bits, which can overflow, so that such a file may answer differently there.
 PRECISION = "f32"
 WORKING_LONG_SIDE = 1600  # px of the mask: finer than any network's, coarser than a 12-megapixel photo
 
@@ -50,6 +52,7 @@ SUPPORT_MARGIN = 0.02
 SHAPE_SUPPORT = 0.4  # what corners of no possible sheet lose of it
 BORDER_SHARE = 0.2  # of the outline of a sheet that lies on the photo's border: it is cut off
 MASK_CONFIDENCE = 0.3  # of a corner that comes from the mask's outline
+OUTSIDE = SHARED.index("outside")  # among the probabilities of a corner's visibility
 
 # A corner is seen when there is sheet in the wedge just inside it, in millimetres along both sides.
 WEDGE_MM = (6.0, 25.0)
@@ -93,7 +96,7 @@ class SheetError(Exception):
 class Networks:
     """What the meter asks: functions from uint8 (1, H, W, 3) RGB, and how a photo becomes their input.
 
-    keypoints answers float (1, 4, h, w) heatmaps of stride `stride`; segmentation answers float (1, H, W, 4)
+    keypoints answers float (1, 4 or 3, h, w) heatmaps of stride `stride`; segmentation answers float (1, H, W, 4)
     probabilities of the classes of `scenes.labels` at its input's size. side may be missing: from a crop of one foot,
     uint8 (1, size, size, 4) RGB and mask as `side_spec` cuts it, to float (1, 2) probabilities of left and right.
     """
@@ -276,7 +279,10 @@ class Meter:
         networks = self.networks
         size = rgb.shape[1], rgb.shape[0]
         heatmaps = networks.keypoints(fit_photo(rgb, networks.keypoints_spec)[None])[0]
-        points, scores = decode_quad(np.asarray(heatmaps, np.float32), networks.stride)
+        points, scores, visibility = decode_corners(np.asarray(heatmaps, np.float32), networks.stride)
+        if visibility is not None:
+            # Where a corner outside the photo lies is not known, only on which side: such a one is not to be believed.
+            scores = scores * (1 - visibility[:, OUTSIDE])
         quad = transform(input_to_photo(size, networks.keypoints_spec), points)
         order = order_corners(quad)
         probabilities = networks.segmentation(fit_photo(rgb, networks.segmentation_spec)[None])[0]

@@ -33,7 +33,7 @@ def _set_threads(threads):
 
 def _faults():
     """Errors whose message is for the user."""
-    from keypoints.models.simple_pose import WeightsError
+    from keypoints.models.weights import WeightsError
     from keypoints.run import RunError
     from scenes.images import PhotoError
 
@@ -46,16 +46,39 @@ def keypoints():
 
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @keypoints.command()
 @click.argument("data", type=FOLDER)
 @click.option(
     "--model",
+    type=click.Choice(
+        ["simple_pose_resnet18_v1b", "simple_pose_resnet50_v1b", "hourglass", "regression_resnet18_v1b"]
+    ),
     default="simple_pose_resnet18_v1b",
     show_default=True,
-    help="GluonCV's name: SimplePose with ResNet 18 or 50.",
+    help="GluonCV's SimplePose with ResNet 18 or 50; a stacked hourglass; or coordinates without heatmaps.",
 )
+@click.option(
+    "--joints", type=int, default=4, show_default=True, help="Keypoints of a sample; 4 are the corners of a sheet."
+)
+@click.option(
+    "--maps",
+    type=click.Choice(["each", "shared"]),
+    default="each",
+    show_default=True,
+    help="A heatmap for each corner, or three for all that are seen, covered and outside the photo.",
+)
+@click.option(
+    "--input",
+    type=click.Choice(["rgb", "mask"]),
+    default="rgb",
+    show_default=True,
+    help="What the network sees: the photo, or the four classes of its mask.",
+)
+@click.option("--stacks", type=int, default=2, show_default=True, help="Of the hourglass.")
+@click.option("--filters", type=int, default=128, show_default=True, help="Of the hourglass.")
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the run."
 )
@@ -69,7 +92,11 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "Without either, the last tenth of DATA is held out.",
 )
 @click.option(
-    "--size", type=InputSize(), default="256x192", show_default=True, help="Network input, multiples of 32."
+    "--size",
+    type=InputSize(),
+    default="256x192",
+    show_default=True,
+    help="Network input, multiples of 32; of 16 for the hourglass.",
 )
 @click.option(
     "--fit",
@@ -90,11 +117,43 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     "--lr", "learning_rate", type=float, default=1e-3, show_default=True, help="Learning rate after warm-up."
 )
 @click.option(
+    "--warmup", type=float, default=0.03, show_default=True, help="Share of all steps in which the rate rises to --lr."
+)
+@click.option(
     "--schedule",
-    type=click.Choice(["cosine", "step"]),
+    type=click.Choice(["cosine", "step", "poly", "plateau"]),
     default="cosine",
     show_default=True,
-    help="How the learning rate falls.",
+    help="How the learning rate falls; plateau: when the validation gets no better.",
+)
+@click.option("--plateau-factor", type=float, default=0.5, show_default=True, help="What plateau multiplies it by.")
+@click.option(
+    "--plateau-patience", type=int, default=3, show_default=True, help="After so many epochs without a better one."
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adam", "sgd"]),
+    default="adam",
+    show_default=True,
+    help="sgd: with Nesterov's momentum, 0.9.",
+)
+@click.option("--weight-decay", type=float, default=0.0, show_default=True, help="L2 on the weights.")
+@click.option(
+    "--clip-norm", type=float, default=0.0, show_default=True, help="Largest norm of all gradients together; 0: any."
+)
+@click.option(
+    "--early-stopping",
+    type=int,
+    default=0,
+    show_default=True,
+    help="End after so many epochs without a better validation; 0: never.",
+)
+@click.option(
+    "--average-decay",
+    type=float,
+    default=0.999,
+    show_default=True,
+    help="Of the moving average of the weights, which is what is kept.",
 )
 @click.option(
     "--sigma",
@@ -105,7 +164,25 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Width of the target peaks, in heatmap pixels.",
 )
 @click.option(
+    "--loss",
+    type=click.Choice(["l2", "focal", "ohkm", "slope", "visibility_l2"]),
+    default="l2",
+    show_default=True,
+    help="Squared error; with less weight on small errors; of the hardest keypoints alone; with the slopes of opposite "
+    "edges; with more weight on covered keypoints.",
+)
+@click.option(
     "--peak-weight", type=float, default=2.0, show_default=True, help="Extra weight of a peak in the loss."
+)
+@click.option(
+    "--focal-threshold", type=float, default=0.1, show_default=True, help="Error from which focal takes it for large."
+)
+@click.option("--focal-low", type=float, default=0.1, show_default=True, help="Weight of errors below.")
+@click.option("--focal-high", type=float, default=1.0, show_default=True, help="Weight of errors above.")
+@click.option("--ohkm-hardest", type=int, default=3, show_default=True, help="How many keypoints ohkm learns from.")
+@click.option("--slope-weight", type=float, default=0.1, show_default=True, help="Weight of slope's own part.")
+@click.option(
+    "--covered-weight", type=float, default=2.0, show_default=True, help="Weight of covered keypoints in visibility_l2."
 )
 @click.option(
     "--augment/--no-augment", default=True, show_default=True, help="Change the training photos at random."
@@ -113,7 +190,7 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option(
     "--weights", metavar="FILE", help="Start from these parameters (best.params of a run, of any input size)."
 )
-@click.option("--pretrained", is_flag=True, help="Start from GluonCV's COCO weights (downloads them).")
+@click.option("--pretrained", is_flag=True, help="Start from GluonCV's weights (downloads them).")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
 )
@@ -122,8 +199,13 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     type=click.IntRange(min=1),
     help="CPU threads of MXNet; all cores unless OMP_NUM_THREADS says otherwise.",
 )
+@click.option(
+    "--kvstore",
+    type=click.Choice(["dist_sync"]),
+    help="Share each batch among the workers that MXNet's launcher has started this command in.",
+)
 @click.pass_context
-def train(ctx, data, out, resume, validation, stop_after, threads, **settings):
+def train(ctx, data, out, resume, validation, stop_after, threads, kvstore, **settings):
     """Train on the dataset folder DATA.
 
     The run folder gets its configuration, one history line an epoch, the best and last weights, and what it
@@ -139,13 +221,16 @@ def train(ctx, data, out, resume, validation, stop_after, threads, **settings):
     if settings["weights"] and not Path(settings["weights"]).is_file():
         raise click.UsageError(f"--weights {settings['weights']}: there is no such file")
     try:
+        if resume and (out / CONFIG).exists():
+            settings = read_config(out)[0].to_json() | _typed(settings, ctx)
+    except faults as fault:
+        raise click.ClickException(str(fault)) from fault
+    try:
         config = TrainConfig(**settings)
     except ValueError as fault:
         raise click.UsageError(str(fault)) from fault
     try:
-        if resume and (out / CONFIG).exists():
-            config = _resumed(read_config(out)[0], config, ctx)
-        train_run(data, out, config, validation, resume, stop_after)
+        train_run(data, out, config, validation, resume, stop_after, kvstore)
     except KeyboardInterrupt as stop:
         raise click.exceptions.Exit(1) from stop
     except faults as fault:
@@ -153,21 +238,17 @@ def train(ctx, data, out, resume, validation, stop_after, threads, **settings):
     click.echo(f"run: {out}")
 
 
-def _resumed(stored, given, ctx):
-    """The stored configuration, with the settings that were typed on the command line in place of the stored
-    ones.
+def _typed(settings, ctx):
+    """The settings that were typed on the command line.
 
-    Those must agree with the stored ones; that they do is checked where the run folder is opened.
+    On a run that goes on they must agree with the stored ones; that they do is checked where its folder is opened.
     """
-    from dataclasses import replace
-
-    names = {
-        name
-        for name in stored.to_json()
+    return {
+        name: value
+        for name, value in settings.items()
         if ctx.get_parameter_source("size" if name in ("height", "width") else name)
         is click.core.ParameterSource.COMMANDLINE
     }
-    return replace(stored, **{name: getattr(given, name) for name in names})
 
 
 @keypoints.command()
@@ -177,6 +258,11 @@ def _resumed(stored, given, ctx):
     "--split", type=click.Choice(["train", "validation", "test"]), help="Only these samples; all by default."
 )
 @click.option(
+    "--photos",
+    is_flag=True,
+    help="DATA is a folder of annotated photos: annotations.json with COCO keypoints, and the files beside it.",
+)
+@click.option(
     "--weights",
     type=click.Choice(["best", "last"]),
     default="best",
@@ -184,25 +270,90 @@ def _resumed(stored, given, ctx):
     help="Which weights of the run.",
 )
 @click.option(
+    "--decode",
+    type=click.Choice(["argmax", "quarter", "dark"]),
+    default="dark",
+    show_default=True,
+    help="How a peak's place is told within a pixel of the heatmap.",
+)
+@click.option(
+    "--conditions",
+    is_flag=True,
+    help="Also with the photos darker and lighter, flatter, smeared, coarser and turned, step by step.",
+)
+@click.option(
+    "--failures",
+    type=NEW_FOLDER,
+    metavar="DIR",
+    help="Draw the worst samples into this new folder, with a contact sheet.",
+)
+@click.option(
+    "--worst",
+    type=click.IntRange(min=1),
+    default=24,
+    show_default=True,
+    help="How many samples are named, and drawn.",
+)
+@click.option(
+    "--figures",
+    type=NEW_FOLDER,
+    metavar="DIR",
+    help="Plot PCK, reliability and error against turn into this folder.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the result here.",
+)
+@click.option(
     "--threads",
     type=click.IntRange(min=1),
     help="CPU threads of MXNet; all cores unless OMP_NUM_THREADS says otherwise.",
 )
-def evaluate(run, data, split, weights, threads):
-    """Measure the corner errors of the run folder RUN on the dataset folder DATA.
+def evaluate(run, data, weights, failures, worst, figures, json_file, threads, **options):
+    """Measure how far the run folder RUN is off on DATA, a dataset folder or one of annotated photos.
 
-    Prints them and writes evaluation-DATA.json into the run.
+    Prints the errors and writes evaluation-DATA.json (with --split evaluation-DATA-SPLIT.json) into the run, in place
+    of an earlier one. The run keeps what it predicted: asked again, it answers from there.
     """
     _set_threads(threads)
-    from keypoints.evaluate import evaluate as evaluate_run
+    if figures:
+        import importlib
+
+        importlib.import_module("matplotlib")  # told before any work, where it is missing
+    from keypoints.evaluate import judge
+    from keypoints.failures import check_folder, write_failures
+    from keypoints.progress import progress_bars
+    from keypoints.run import write_text
+    from keypoints.tables import print_evaluation
 
     faults = _faults()
+    options["with_conditions"], options["method"] = options.pop("conditions"), options.pop("decode")
+    written = []
     try:
-        result, path = evaluate_run(run, data, split, weights)
+        if failures:
+            check_folder(failures)
+        with progress_bars() as progress:
+            judgement = judge(run, data, weights=weights, worst=worst, progress=progress, **options)
+            written.append(judgement.path)
+            if json_file:
+                json_file.parent.mkdir(parents=True, exist_ok=True)
+                write_text(json_file, judgement.path.read_text(encoding="utf-8"))
+                written.append(json_file)
+            if failures:
+                tick = progress("drawing failures", min(worst, len(judgement.subject.samples)))
+                written += write_failures(failures, judgement.subject, judgement.findings, worst, tick)[-1:]
+            if figures:
+                from keypoints.curves import write_curves
+
+                written += write_curves(figures, judgement)
     except faults as fault:
         raise click.ClickException(str(fault)) from fault
-    _print_errors(result)
-    click.echo(f"written: {path}")
+    print_evaluation(judgement.result)
+    for path in written:
+        click.echo(f"written: {path}")
 
 
 @keypoints.command()
@@ -243,46 +394,9 @@ def heatmaps(data, out, name, sigma_px):
         examples = load_examples(samples, HELD_SIZE * max(config.height, config.width))
         image, corners, visibility = plain_sample(examples[0], config)
         figure = heatmap_figure(
-            image, corners, visibility, target(corners, config), samples[0].name, config.sigma_px
+            image, corners, visibility, target(corners, visibility, config), samples[0].name, config.sigma_px
         )
         save_figure(figure, out)
     except (PhotoError, ValueError, OSError) as fault:
         raise click.ClickException(str(fault)) from fault
     click.echo(f"written: {out}")
-
-
-def _print_errors(result):
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"corner errors, {result['samples']} samples")
-    for heading in (
-        "matched",
-        "corners",
-        "n",
-        "median px",
-        "mean px",
-        "p95 px",
-        "median %",
-        "mean %",
-        "p95 %",
-    ):
-        table.add_column(heading, justify="left" if heading in ("matched", "corners") else "right")
-    for matched, units in result["corners"].items():
-        for which in ("visible", "covered", "all"):
-            figures = [
-                units[unit][which][figure]
-                for unit in ("px", "percent")
-                for figure in ("median", "mean", "p95")
-            ]
-            table.add_row(
-                matched,
-                which,
-                str(units["px"][which]["count"]),
-                *("-" if value is None else f"{value:.2f}" for value in figures),
-            )
-    console = Console()
-    console.print(table)
-    for name in ("heatmap_accuracy", "published_heatmap_accuracy"):
-        value = result[name]
-        console.print(f"{name.replace('_', ' ')}: {'-' if value is None else format(value, '.4f')}")

@@ -4,42 +4,107 @@ import dataclasses
 import json
 from dataclasses import dataclass
 
+from keypoints.loss_settings import check_loss
 from scenes.images import InputSpec
+from scenes.labels import NAMES
 
-JOINTS = 4
-STRIDE = 4  # input pixels per heatmap pixel of SimplePose
-INPUT_MULTIPLE = 32  # five halvings in the backbone, three doublings after it
+CORNERS = 4  # of a sheet
+STRIDE = 4  # input pixels per heatmap pixel, of every model that draws heatmaps
 MEAN = (123.675, 116.28, 103.53)  # of ImageNet's RGB, in 0..255 units
 STD = (58.395, 57.12, 57.375)
-MODELS = ("simple_pose_resnet18_v1b", "simple_pose_resnet50_v1b")
-FITS = ("letterbox", "stretch", "turn")
-OPTIMIZERS = ("adam",)
-SCHEDULES = ("cosine", "step")
+# Model -> what height and width of the input must be multiples of: its halvings.
+INPUT_MULTIPLES = {
+    "simple_pose_resnet18_v1b": 32,
+    "simple_pose_resnet50_v1b": 32,
+    "hourglass": 16,
+    "regression_resnet18_v1b": 32,
+}
+MODELS = tuple(INPUT_MULTIPLES)
+REGRESSION_MODELS = ("regression_resnet18_v1b",)
+PRETRAINED_MODELS = tuple(name for name in MODELS if name.endswith("_v1b"))  # GluonCV has weights for these
+SHARED_MAPS = 3  # corners seen, covered, outside the photo
+CHANNELS = {"rgb": 3, "mask": len(NAMES)}
+CHOICES = {
+    "model": MODELS,
+    "maps": ("each", "shared"),
+    "input": tuple(CHANNELS),
+    "fit": ("letterbox", "stretch", "turn"),
+    "loss": ("l2", "focal", "ohkm", "slope", "visibility_l2"),
+    "optimizer": ("adam", "sgd"),
+    "schedule": ("cosine", "step", "poly", "plateau"),
+}
+ABOVE_ZERO = ("joints", "stacks", "filters", "batch", "epochs", "sigma_px", "learning_rate", "focal_threshold",
+              "ohkm_hardest", "plateau_factor", "plateau_patience")
+NOT_NEGATIVE = ("peak_weight", "focal_low", "focal_high", "slope_weight", "covered_weight", "weight_decay",
+                "clip_norm", "early_stopping")
+BELOW_ONE = ("warmup", "average_decay", "plateau_factor")
+# Setting -> (the setting that it goes with, the value of that one): with another value it would do nothing.
+BELONGS_TO = {
+    "stacks": ("model", "hourglass"),
+    "filters": ("model", "hourglass"),
+    "focal_threshold": ("loss", "focal"),
+    "focal_low": ("loss", "focal"),
+    "focal_high": ("loss", "focal"),
+    "ohkm_hardest": ("loss", "ohkm"),
+    "slope_weight": ("loss", "slope"),
+    "covered_weight": ("loss", "visibility_l2"),
+    "plateau_factor": ("schedule", "plateau"),
+    "plateau_patience": ("schedule", "plateau"),
+}
+OF_PEAKS = ("sigma_px", "peak_weight")  # of all models but regressions
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Everything that decides the weights, but for the data.
 
-    model: GluonCV's name. height, width: network input in pixels, multiples of 32. fit: how a photo of
-    another shape enters (scenes.images.InputSpec). sigma_px: of the target peaks, in heatmap pixels.
-    peak_weight: see keypoints.losses. learning_rate: after warm-up, which is linear over `warmup` (a share of
-    all steps); then `schedule`: "cosine" down to 1 % of it, or "step" to a tenth after 60 % and again after
-    85 %. average_decay: largest decay of the moving average of the weights, which is what is validated and
-    kept. weights: file of parameters to start from, or None. pretrained: start from GluonCV's COCO weights (a
-    download). Raises ValueError where a value is out of its range.
+    Network. model: one of MODELS. joints: keypoints of a sample; 4 are the corners of a sheet. maps: "each", a
+    heatmap a keypoint, or "shared", three for corners seen, covered and outside the photo. input: "rgb", or "mask",
+    the four classes of the dataset's masks, one channel each. stacks, filters: of the hourglass. height, width:
+    network input in pixels, multiples of INPUT_MULTIPLES[model]. fit: how a photo of another shape enters
+    (scenes.images.InputSpec).
+
+    Loss, see keypoints.losses. sigma_px: of the target peaks, in heatmap pixels. peak_weight: of every loss on
+    heatmaps. focal_threshold, focal_low, focal_high: of "focal". ohkm_hardest: of "ohkm". slope_weight: of "slope".
+    covered_weight: of "visibility_l2".
+
+    Optimizer. learning_rate: after warm-up, which is linear over `warmup` (a share of all steps); then `schedule`, see
+    keypoints.schedules, with plateau_factor and plateau_patience (epochs) for "plateau". weight_decay: of L2 on the
+    weights. clip_norm: largest norm of all gradients together, 0 for any. early_stopping: end after so many epochs
+    without a better validation, 0 for never. average_decay: largest decay of the moving average of the weights, which
+    is what is validated and kept.
+
+    weights: file of parameters to start from, or None. pretrained: start from GluonCV's weights (a download).
+    Raises ValueError where a value is out of its range, or does not go with another.
     """
 
     model: str = "simple_pose_resnet18_v1b"
+    joints: int = CORNERS
+    maps: str = "each"
+    input: str = "rgb"
+    stacks: int = 2
+    filters: int = 128
     height: int = 256
     width: int = 192
     fit: str = "letterbox"
     sigma_px: float = 2.0
+    loss: str = "l2"
     peak_weight: float = 2.0
+    focal_threshold: float = 0.1
+    focal_low: float = 0.1
+    focal_high: float = 1.0
+    ohkm_hardest: int = 3
+    slope_weight: float = 0.1
+    covered_weight: float = 2.0
     optimizer: str = "adam"
     learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
     warmup: float = 0.03
     schedule: str = "cosine"
+    plateau_factor: float = 0.5
+    plateau_patience: int = 3
+    early_stopping: int = 0
     average_decay: float = 0.999
     batch: int = 16
     epochs: int = 20
@@ -49,33 +114,82 @@ class TrainConfig:
     pretrained: bool = False
 
     def __post_init__(self):
-        for name, allowed in (
-            ("model", MODELS),
-            ("fit", FITS),
-            ("optimizer", OPTIMIZERS),
-            ("schedule", SCHEDULES),
-        ):
+        for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of: {', '.join(allowed)}")
-        for name in ("height", "width"):
-            if getattr(self, name) <= 0 or getattr(self, name) % INPUT_MULTIPLE:
-                raise ValueError(
-                    f"input {name} is {getattr(self, name)}; it must be a multiple of {INPUT_MULTIPLE}"
-                )
-        for name in ("batch", "epochs", "sigma_px", "learning_rate"):
+        self._check_ranges()
+        self._check_size()
+        self._check_combinations()
+
+    def _check_ranges(self):
+        for name in ABOVE_ZERO:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0")
-        for name in ("warmup", "average_decay"):
+        for name in NOT_NEGATIVE:
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        for name in BELOW_ONE:
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be in [0, 1)")
-        if self.peak_weight < 0:
-            raise ValueError(f"peak_weight is {self.peak_weight}; it must be 0 or more")
+        if self.filters % 2:
+            raise ValueError(f"filters is {self.filters}; it must be even: a bottleneck has half of them inside")
+
+    def _check_size(self):
+        multiple = INPUT_MULTIPLES[self.model]
+        for name in ("height", "width"):
+            side = getattr(self, name)
+            if side <= 0 or side % multiple:
+                below, above = (max(multiple, side // multiple * multiple + more) for more in (0, multiple))
+                raise ValueError(f"input {name} is {side}; for {self.model} it must be a multiple of {multiple}: "
+                                 f"choose {below} or {above}")
+
+    def _check_combinations(self):
+        for field in dataclasses.fields(self):
+            other, value = BELONGS_TO.get(field.name, (None, None))
+            if other and getattr(self, field.name) != field.default and getattr(self, other) != value:
+                raise ValueError(f"{field.name} is {getattr(self, field.name)}, and {other} is "
+                                 f"{getattr(self, other)!r}; it goes with {other} {value!r} alone: choose that, or "
+                                 f"leave {field.name} out")
+        if self.maps == "shared" and (self.is_regression or self.joints != CORNERS):
+            raise ValueError(f"maps is 'shared' with model {self.model} and joints {self.joints}; it is for models "
+                             f"that draw heatmaps of {CORNERS} corners: choose maps 'each'")
+        for field in dataclasses.fields(self):
+            if self.is_regression and field.name in OF_PEAKS and getattr(self, field.name) != field.default:
+                raise ValueError(f"{field.name} is {getattr(self, field.name)} with model {self.model}, which draws no "
+                                 f"peaks: leave {field.name} out, or choose a model that draws heatmaps")
+        check_loss(self)
         if self.weights and self.pretrained:
             raise ValueError("weights and pretrained are both given; a network starts from one of them")
+        if self.pretrained and self.model not in PRETRAINED_MODELS:
+            raise ValueError(f"pretrained is given with model {self.model}, which GluonCV has no weights for; choose "
+                             f"one of {', '.join(PRETRAINED_MODELS)}, or start from random values")
+        if self.pretrained and self.input != "rgb":
+            raise ValueError("pretrained is given with input 'mask'; GluonCV's weights are for photos: choose input "
+                             "'rgb', or start from random values")
+
+    @property
+    def is_regression(self):
+        """Whether the network gives coordinates in place of heatmaps."""
+        return self.model in REGRESSION_MODELS
+
+    @property
+    def channels(self):
+        """Of the network's input."""
+        return CHANNELS[self.input]
+
+    @property
+    def outputs(self):
+        """Channels that the network gives: heatmaps, or coordinates."""
+        if self.is_regression:
+            return 2 * self.joints
+        return SHARED_MAPS if self.maps == "shared" else self.joints
 
     @property
     def input_spec(self):
-        """scenes.images.InputSpec of the network: size, fit, mean and standard deviation of RGB."""
+        """scenes.images.InputSpec of the network: size, fit, mean and standard deviation of RGB; a mask's classes
+        have none."""
+        if self.input == "mask":
+            return InputSpec(self.height, self.width, self.fit)
         return InputSpec(self.height, self.width, self.fit, MEAN, STD)
 
     @property
@@ -89,8 +203,8 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, values):
-        """Raises ValueError for a name that is no setting, so that a run of another version is not
-        misread."""
+        """A setting that is not there has its default, which is what was before there was a choice. Raises ValueError
+        for a name that is no setting, so that a run of another version is not misread."""
         unknown = sorted(set(values) - {field.name for field in dataclasses.fields(cls)})
         if unknown:
             raise ValueError(f"unknown settings {', '.join(unknown)}; the run was made by another version")

@@ -1,81 +1,179 @@
-"""How well a run finds corners in a dataset, in photo pixels."""
+"""How well a run finds keypoints in a dataset or in annotated photos, in photo pixels: figures of predictions."""
 
-import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from keypoints import metrics
-from keypoints.config import STRIDE
-from keypoints.heatmaps import decode_quad
-from keypoints.loader import HELD_SIZE, in_order, load_examples, plain_batches, prefetch
-from keypoints.run import WEIGHTS, RunError, load_network, predict_normalised, write_text
-from scenes.dataset import read_dataset
-from scenes.images import input_to_photo
-from scenes.sheet import transform
+from keypoints.calibration import expected_calibration_error, reliability
+from keypoints.conditions import UNITS, conditions
+from keypoints.config import CORNERS
+from keypoints.decoding import METHOD
+from keypoints.predictions import decoded
+from keypoints.run import WEIGHTS, write_text
+from keypoints.subject import Subject, Truth, no_progress, open_subject
+
+__all__ = ["RIGHT_PERCENT", "Findings", "Judgement", "evaluate", "judge", "report"]
+# A corner within this much of the photo's diagonal is right, where a score is taken for the probability of that.
+RIGHT_PERCENT = 1.0
+WORST = 24
 
 
-def corners_in_photo(heatmaps, examples, config):
-    """Heatmaps (N, 4, h, w) -> corners (N, 4, 2) in pixels of the photos on disk, published order, and scores
-    (N, 4)."""
-    found, scores = np.empty((len(examples), 4, 2)), np.empty((len(examples), 4))
-    for n, (maps, example) in enumerate(zip(heatmaps, examples, strict=True)):
-        points, score = decode_quad(maps, STRIDE)
-        held = transform(input_to_photo(example.rgb.shape[1::-1], config.input_spec), points)
-        found[n], scores[n] = in_order((held + 0.5) * example.held_to_photo - 0.5, score)
-    return found, scores
+class Findings:
+    """Predictions beside the truth, corner for corner.
 
-
-def report(heatmaps, targets, examples, config):
-    """Everything that is told about predictions: dict for JSON.
-
-    heatmaps, targets: (N, 4, h, w). "corners" as metrics.corner_report has it, "heatmap_accuracy" right and
-    "published_heatmap_accuracy" as GluonCV has it, "samples".
+    predictions: keypoints.predictions.Predictions. truth: keypoints.subject.Truth. method: of decoding. From them:
+    found (N, K, 2), photo pixels, as predicted; shifts (N,), see metrics.cyclic_shifts; errors_px and errors_percent
+    (of the diagonal), (N, K), after those shifts; scores (N, K) and told (N, K, 3) or None, in the truth's places.
+    Keypoints with visibility 0 have errors that mean nothing.
     """
-    found, _ = corners_in_photo(heatmaps, examples, config)
-    # A corner that nobody can tell has no coordinates; its visibility 0 keeps it out of every figure.
-    truth = np.nan_to_num(np.array([example.corners_in_photo for example in examples]), nan=-1.0)
-    visibility = np.array([example.visibility for example in examples])
-    return {
-        "samples": len(examples),
-        "corners": metrics.corner_report(found, truth, visibility, [example.size for example in examples]),
-        "heatmap_accuracy": metrics.heatmap_accuracy(heatmaps, targets),
-        "published_heatmap_accuracy": metrics.published_heatmap_accuracy(heatmaps, targets),
-    }
 
+    def __init__(self, predictions, truth, method=METHOD):
+        self.predictions, self.truth = predictions, truth
+        self.found = predictions.points[method]
+        self.shifts = metrics.cyclic_shifts(self.found, truth.corners, truth.visibility)
+        self.errors_px = metrics.corner_errors(metrics.rolled(self.found, self.shifts), truth.corners)
+        self.errors_percent = metrics.percent_of_diagonal(self.errors_px, truth.sizes)
+        self.scores = metrics.rolled(predictions.scores[method], self.shifts)
+        told = predictions.visibility[method]
+        self.told = None if told is None else metrics.rolled(told, self.shifts)
 
-def evaluate(run, data, split=None, weights="best"):
-    """Evaluate a run on a dataset; writes evaluation-NAME.json into the run and returns (its content, its
-    path).
-
-    data: dataset folder. split: "train", "validation", "test", or None for all samples. weights: "best" or
-    "last". Raises RunError when there is nothing to evaluate.
-    """
-    net, config = load_network(run, weights)
-    samples = read_dataset(data, split)
-    if not samples:
-        raise RunError(
-            f"{data} has no samples{f' of split {split}' if split else ''}; leave --split out for all of them"
+    def figures(self):
+        """Everything that is told about them: dict for JSON."""
+        truth, heatmaps = self.truth, self.predictions.heatmaps
+        present = truth.visibility > 0
+        result = {
+            "samples": len(truth.sizes),
+            "corners": metrics.corner_report(self.found, truth.corners, truth.visibility, truth.sizes),
+            "pck": metrics.pck_report(self.errors_px, truth.visibility, truth.sizes),
+            "scores": self._score_figures(present),
+            "visibility": None if self.told is None else self._visibility_figures(),
+        }
+        for name in ("mse", "mae"):
+            result[f"heatmap_{name}"] = float(heatmaps[name].mean()) if name in heatmaps else None
+        near = "near" in heatmaps
+        result["heatmap_accuracy"] = metrics.share_near(heatmaps["near"]) if near else None
+        result["published_heatmap_accuracy"] = (
+            metrics.published_share_near(heatmaps["published_near"]) if near else None
         )
-    examples = load_examples(samples, HELD_SIZE * max(config.height, config.width))
-    targets = []
+        return result
 
-    def images():
-        for batch in prefetch(plain_batches(examples, config)):
-            targets.append(batch.targets[: batch.count])
-            yield batch.images[: batch.count]
+    def _score_figures(self, present):
+        """Scores taken for the probability that a corner is within RIGHT_PERCENT; None without scores."""
+        scores, right = self.scores[present], self.errors_percent[present] <= RIGHT_PERCENT
+        if not scores.size or not np.isfinite(scores).all():
+            return None
+        return {"right_percent": RIGHT_PERCENT, "accuracy": float(right.mean())} | calibration(scores, right)
 
-    heatmaps = predict_normalised(net, images())
-    name = Path(data).resolve().name + (f"-{split}" if split else "")
-    file = Path(run) / WEIGHTS[weights]
+    def _visibility_figures(self):
+        """What is told of being seen, covered or outside, with the probability of the likeliest as confidence."""
+        visibility = self.truth.visibility
+        right = self.told.argmax(axis=-1) == 2 - visibility
+        told = calibration(self.told.max(axis=-1).ravel(), right.ravel())
+        return metrics.visibility_report(self.told, visibility) | told
+
+    def worst(self):
+        """(indices of the samples, largest error of a corner of each in percent of the diagonal), worst first."""
+        return metrics.worst_first(self.errors_percent, self.truth.visibility)
+
+    def turns(self, turned_deg=0.0):
+        """How far the sheets are turned in what the network saw, degrees (N,), NaN where nobody can tell.
+
+        turned_deg: how far the photos were. Of keypoints that are no corners that alone is known.
+        """
+        own = metrics.sheet_turns(self.truth.corners) if self.found.shape[1] == CORNERS else np.zeros(len(self.found))
+        return own + turned_deg
+
+
+def report(outputs, targets, examples, config, method=METHOD):
+    """Everything that is told about a network's outputs: dict for JSON, as Findings.figures.
+
+    outputs, targets: (N, C, h, w), or coordinates (N, 2K). "corners" as metrics.corner_report has it, "pck", "scores",
+    "visibility", "heatmap_mse", "heatmap_mae", "heatmap_accuracy" right and "published_heatmap_accuracy" as GluonCV has
+    it, "samples". What a network has not (heatmaps, probabilities of visibility) is None.
+    """
+    predictions = decoded(outputs, targets, examples, config, (method,))
+    return Findings(predictions, Truth.of_examples(examples), method).figures()
+
+
+def evaluate(run, data, split=None, weights="best", **options):
+    """Evaluate a run on a dataset or on annotated photos: (its content, path of the evaluation-NAME.json written).
+
+    Arguments and errors as `judge` has them.
+    """
+    judgement = judge(run, data, split, weights, **options)
+    return judgement.result, judgement.path
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """An evaluation. subject: keypoints.subject.Subject. findings: of the photos as they are. result: dict for JSON.
+    path: where the run folder has it."""
+
+    subject: Subject
+    findings: Findings
+    result: dict
+    path: Path
+
+
+def judge(
+    run, data, split=None, weights="best", photos=False, with_conditions=False, method=METHOD, worst=WORST,
+    progress=no_progress,
+):  # fmt: skip
+    """Judgement of a run folder on a data folder; writes evaluation-NAME.json into the run.
+
+    data, split, photos: as keypoints.subject.open_subject. weights: "best" or "last". with_conditions: also under every
+    step of keypoints.conditions. method: of decoding, see keypoints.decoding. worst: how many samples are named as
+    the worst. progress: as keypoints.subject.no_progress.
+    Raises RunError, WeightsError, PhotoError, ValueError, OSError.
+    """
+    subject = open_subject(run, data, split, weights, photos, progress)
+    truth = subject.truth
+    findings = Findings(subject.predictions(), truth, method)
     result = {
-        "data": name,
+        "data": subject.name,
         "split": split,
-        "weights": file.name,
-        "weights_sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
-        **report(heatmaps, np.concatenate(targets), examples, config),
+        "weights": WEIGHTS[weights],
+        "weights_sha256": subject.made_of["weights_sha256"],
+        "decode": method,
+        **findings.figures(),
+        "worst": [
+            {"name": subject.samples[index].name, "percent": float(error)}
+            for index, error in zip(*findings.worst(), strict=True)
+        ][:worst],
     }
-    path = Path(run) / f"evaluation-{name}.json"
+    turned = [(findings, 0.0)]
+    if with_conditions:
+        result["conditions"] = []
+        for condition in conditions(of_masks=subject.config.input == "mask"):
+            under = Findings(subject.predictions(condition), truth, method)
+            result["conditions"].append(
+                {"name": condition.name, "value": condition.value, "unit": UNITS[condition.name]} | under.figures()
+            )
+            if condition.name == "turn":
+                turned.append((under, condition.value))
+    result["turn"] = turn_curve(turned)
+    path = Path(run) / f"evaluation-{subject.name}.json"
     write_text(path, json.dumps(result, indent=2) + "\n")
-    return result, path
+    return Judgement(subject, findings, result, path)
+
+
+def turn_curve(turned):
+    """metrics.turn_curve of errors in percent of the diagonal, of [(Findings, how far its photos were turned), ...]."""
+    return metrics.turn_curve(
+        np.concatenate([findings.turns(degrees) for findings, degrees in turned]),
+        np.concatenate([findings.errors_percent for findings, _ in turned]),
+        np.concatenate([findings.truth.visibility for findings, _ in turned]),
+    )
+
+
+def calibration(probabilities, right):
+    """{"bins": keypoints.calibration.reliability, "expected_calibration_error"} of M probabilities (M,), rounded into
+    [0, 1], and whether what they stand for is so, bool (M,)."""
+    probabilities = np.clip(probabilities, 0.0, 1.0)
+    return {
+        "bins": reliability(probabilities, right),
+        "expected_calibration_error": expected_calibration_error(probabilities, right),
+    }

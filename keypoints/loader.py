@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from keypoints.config import MEAN, STD, STRIDE
-from keypoints.heatmaps import encode
+from keypoints.augmentation import augment_points
+from keypoints.config import CORNERS, MEAN, STD, STRIDE
+from keypoints.coordinates import encode_coordinates
+from keypoints.heatmaps import encode, encode_shared
 from scenes.augment import UNKNOWN, AugmentConfig, augment
-from scenes.dataset import read_mask
-from scenes.images import fit_photo, input_to_photo, read_photo
+from scenes.dataset import read_category, read_dataset, read_mask
+from scenes.images import PhotoError, fit_photo, input_to_photo, read_photo
+from scenes.labels import BACKGROUND, NAMES
 from scenes.sheet import order_corners, transform
 
 # Photos are held at most this many times as long as the network's input: room to zoom in, bounded memory.
@@ -27,10 +30,10 @@ VALIDATION_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Example:
-    """A decoded photo and its corners.
+    """A decoded photo and its keypoints, the four corners of a sheet or K others.
 
-    rgb: uint8 (h, w, 3), as held. mask: uint8 (h, w), class ids, or None. corners: float64 (4, 2), pixels of
-    `rgb`. visibility: int (4,), as in COCO. size: (width, height) of the photo on disk. Corners that nobody
+    rgb: uint8 (h, w, 3), as held. mask: uint8 (h, w), class ids, or None. corners: float64 (K, 2), pixels of
+    `rgb`. visibility: int (K,), as in COCO. size: (width, height) of the photo on disk. Keypoints that nobody
     can tell are NaN, with visibility 0.
     """
 
@@ -43,7 +46,7 @@ class Example:
 
     @property
     def corners_in_photo(self):
-        """(4, 2) in pixels of the photo on disk."""
+        """(K, 2) in pixels of the photo on disk."""
         return (self.corners + 0.5) * self.held_to_photo - 0.5
 
     @property
@@ -54,12 +57,27 @@ class Example:
 
 @dataclass(frozen=True)
 class Batch:
-    """images: float32 (N, 3, H, W), normalised. targets: float32 (N, 4, h, w). Only the first `count` samples
-    count."""
+    """images: float32 (N, channels, H, W), see network_input. targets: float32 (N, maps, h, w), or (N, 2K), see target.
+    visibility: float32 (N, K), as in COCO. Only the first `count` samples count."""
 
     images: np.ndarray
     targets: np.ndarray
+    visibility: np.ndarray
     count: int
+
+
+def read_samples(folder, config, split=None):
+    """scenes.dataset.read_dataset of a dataset with as many keypoints a sample as the configuration's network finds.
+
+    Raises ValueError for a dataset of another number; DatasetError, also where four keypoints are no sheet's.
+    """
+    category = read_category(folder)
+    if len(category.keypoints) != config.joints:
+        raise ValueError(
+            f"{folder} has {len(category.keypoints)} keypoints a sample, of category {category.name!r}; the network is "
+            f"to find {config.joints}: train with --joints {len(category.keypoints)}"
+        )
+    return read_dataset(folder, split) if config.joints == CORNERS else read_dataset(folder, split, category=None)
 
 
 def split_samples(samples, validation_samples=None):
@@ -89,21 +107,35 @@ def load_examples(samples, longest_side, masks=False, progress=None):
     """Decode the photos of scenes.dataset samples, shrunk to `longest_side` pixels where they are larger.
 
     masks: also the masks, where there are any: augmentation prints on the sheet and lays things beside it
-    with their help. progress: called with 1 after each photo. Raises scenes.images.PhotoError, and ValueError
-    where a photo has another size than its annotation says.
+    with their help, and they may be the input (see require_masks). progress: called with 1 after each photo.
+    Raises scenes.images.PhotoError, and ValueError where a photo has another size than its annotation says, a
+    keypoint another visibility than COCO's, or a mask other classes.
     """
     examples = []
     for sample in samples:
-        rgb = read_photo(sample.image_path).rgb
+        try:
+            rgb = read_photo(sample.image_path).rgb
+        except PhotoError as fault:  # which does not say of what file
+            raise PhotoError(fault.code, f"{sample.image_path}: {fault.message}") from fault
         if rgb.shape[:2] != (sample.height, sample.width):
             raise ValueError(
                 f"{sample.image_path} is {rgb.shape[1]} x {rgb.shape[0]}, its annotation says "
                 f"{sample.width} x {sample.height}; `foliopie scenes check` lists such faults"
             )
+        if not np.isin(sample.visibility, (0, 1, 2)).all():
+            raise ValueError(
+                f"{sample.image_path}: visibility is {np.asarray(sample.visibility).tolist()}; 0, 1 and 2 are "
+                "allowed: `foliopie scenes check` names every such fault"
+            )
         mask = read_mask(sample.mask_path) if masks and sample.mask_path.exists() else None
         if mask is not None and mask.shape != rgb.shape[:2]:
             raise ValueError(
                 f"{sample.mask_path} has not the size of its photo; `foliopie scenes check` lists such faults"
+            )
+        if mask is not None and mask.max() >= len(NAMES):
+            raise ValueError(
+                f"{sample.mask_path} has the class {mask.max()}; classes are 0 to {len(NAMES) - 1}: "
+                "`foliopie scenes check` lists such faults"
             )
         examples.append(_example(sample, rgb, mask, longest_side))
         if progress:
@@ -111,12 +143,29 @@ def load_examples(samples, longest_side, masks=False, progress=None):
     return examples
 
 
+def require_masks(samples, config):
+    """Raises ValueError where masks are the input and a scenes.dataset sample has none."""
+    lacking = [sample.name for sample in samples if config.input == "mask" and not sample.mask_path.exists()]
+    if lacking:
+        raise ValueError(_no_mask(lacking[0], f" (nor have {len(lacking) - 1} others)" if lacking[1:] else ""))
+
+
+def _no_mask(name, others=""):
+    return f"sample {name} has no mask{others}, and input is 'mask'; give a dataset with masks, or choose --input rgb"
+
+
+def unknown_keypoints(corners, visibility):
+    """Which annotated keypoints (..., K, 2) with visibility (..., K) nobody can tell: bool (..., K).
+
+    There are two ways of saying it, both with visibility 0: this project's (-1, -1), and (0, 0) as in plain COCO.
+    """
+    return (visibility == 0) & ((corners == UNKNOWN).all(axis=-1) | (corners == 0).all(axis=-1))
+
+
 def _example(sample, rgb, mask, longest_side):
     corners = np.array(sample.corners, np.float64)
     visibility = np.array(sample.visibility, int)
-    # Two ways of saying "nobody can tell where": this project's (-1, -1), and (0, 0) as in plain COCO.
-    unknown = (visibility == 0) & ((corners == UNKNOWN).all(axis=1) | (corners == 0).all(axis=1))
-    corners[unknown] = np.nan
+    corners[unknown_keypoints(corners, visibility)] = np.nan
     if max(rgb.shape[:2]) > longest_side:
         scale = longest_side / max(rgb.shape[:2])
         width, height = (max(1, round(side * scale)) for side in (sample.width, sample.height))
@@ -129,11 +178,30 @@ def _example(sample, rgb, mask, longest_side):
 
 
 def normalise(images):
-    """uint8 RGB (N, H, W, 3) -> float32 (N, 3, H, W): (x - MEAN) / STD. The one place where channels come
-    first."""
+    """uint8 RGB (N, H, W, 3) -> float32 (N, 3, H, W): (x - MEAN) / STD."""
     scale = 1.0 / np.array(STD, np.float32)
     return np.ascontiguousarray(
         (np.asarray(images, np.float32) * scale - np.array(MEAN, np.float32) * scale).transpose(0, 3, 1, 2)
+    )
+
+
+def one_hot(masks):
+    """uint8 (N, H, W), class ids -> float32 (N, 4, H, W): 1 in the channel of the class, 0 in the others."""
+    classes = np.arange(len(NAMES), dtype=np.uint8)[:, None, None]
+    return (np.asarray(masks)[:, None] == classes).astype(np.float32)
+
+
+def network_input(pictures, config):
+    """What plain_sample and augmented_sample give, N of them -> float32 (N, channels, H, W)."""
+    return one_hot(pictures) if config.input == "mask" else normalise(pictures)
+
+
+def fit_mask(mask, spec):
+    """Class ids uint8 (h, w) at the input's size: uint8 (spec.height, spec.width), the nearest pixel's, background
+    beside the photo; scenes.images.fit_photo for masks."""
+    photo_to_input = np.linalg.inv(input_to_photo(mask.shape[::-1], spec))
+    return cv2.warpPerspective(
+        mask, photo_to_input, (spec.width, spec.height), flags=cv2.INTER_NEAREST, borderValue=BACKGROUND
     )
 
 
@@ -141,36 +209,55 @@ def in_order(corners, visibility):
     """Corners (4, 2) and visibility (4,) in the published order of the frame they are in.
 
     A fit that is no plain scaling (stretch, turn) may change which corner is the first. With a corner unknown
-    the order cannot be told anew and stays.
+    the order cannot be told anew and stays, and so does that of keypoints (K, 2) that are no sheet's corners.
     """
-    if not np.isfinite(corners).all():
+    if len(corners) != CORNERS or not np.isfinite(corners).all():
         return corners, visibility
     order = order_corners(corners)
     return corners[order], visibility[order]
 
 
 def plain_sample(example, config):
-    """The network's input as in use, without augmentation: image uint8 (H, W, 3), corners (4, 2) input px,
-    visibility (4,)."""
+    """The network's input as in use, without augmentation: picture, keypoints (K, 2) input px, visibility (K,).
+
+    The picture is the photo, uint8 (H, W, 3), or the mask, uint8 (H, W), as config.input says. Raises ValueError
+    where there is no mask and it should be the input.
+    """
     spec = config.input_spec
     height, width = example.rgb.shape[:2]
     photo_to_input = np.linalg.inv(input_to_photo((width, height), spec))
     corners, visibility = in_order(transform(photo_to_input, example.corners), example.visibility)
-    return fit_photo(example.rgb, spec), corners, visibility
+    if config.input == "rgb":
+        return fit_photo(example.rgb, spec), corners, visibility
+    if example.mask is None:
+        raise ValueError(_no_mask(example.name))
+    return fit_mask(example.mask, spec), corners, visibility
 
 
 def augmented_sample(example, config, rng):
     """Like plain_sample, changed at random by `rng` (numpy Generator)."""
+    if config.input == "mask" and example.mask is None:
+        raise ValueError(_no_mask(example.name))
     corners = np.where(np.isnan(example.corners), UNKNOWN, example.corners)
-    result = augment(
+    change = augment if config.joints == CORNERS else augment_points
+    result = change(
         example.rgb, example.mask, corners, example.visibility, config.input_spec, rng, AugmentConfig()
     )
     unknown = (result.visibility == 0) & (result.corners == UNKNOWN).all(axis=1)
-    return result.image, np.where(unknown[:, None], np.nan, result.corners), result.visibility
+    picture = result.mask if config.input == "mask" else result.image
+    return picture, np.where(unknown[:, None], np.nan, result.corners), result.visibility
 
 
-def target(corners, config):
-    """Heatmaps (4, h, w) of corners in input pixels; covered corners have whole peaks, unknown ones none."""
+def target(corners, visibility, config):
+    """What the network is to give for keypoints (K, 2) in input pixels, NaN where unknown, and visibility (K,).
+
+    Heatmaps float32 (maps, h, w): covered keypoints have whole peaks, unknown ones none. For a regression coordinates
+    (2K,), see keypoints.coordinates.
+    """
+    if config.is_regression:
+        return encode_coordinates(corners, (config.height, config.width))
+    if config.maps == "shared":
+        return encode_shared(corners, visibility, config.heatmap_size, STRIDE, config.sigma_px)
     present = np.isfinite(corners).all(axis=1)
     return encode(corners, present, config.heatmap_size, STRIDE, config.sigma_px)
 
@@ -182,12 +269,16 @@ def training_order(count, config, epoch):
     return np.resize(order, -(-count // config.batch) * config.batch)
 
 
-def training_batches(examples, config, epoch):
-    """Batches of one epoch, each full. The same (seed, epoch, place in the epoch) gives the same sample."""
+def training_batches(examples, config, epoch, rank=0, workers=1):
+    """Batches of one epoch, each full. The same (seed, epoch, place in the epoch) gives the same sample.
+
+    Of several workers, whose number divides the batch, the one of this rank gets its share of each batch.
+    """
     order = training_order(len(examples), config, epoch)
-    for start in range(0, len(order), config.batch):
+    share = config.batch // workers
+    for start in range(rank * share, len(order), config.batch):
         drawn = []
-        for place in range(start, start + config.batch):
+        for place in range(start, start + share):
             example = examples[order[place]]
             if config.augment:
                 drawn.append(
@@ -195,7 +286,7 @@ def training_batches(examples, config, epoch):
                 )
             else:
                 drawn.append(plain_sample(example, config))
-        yield _batch(drawn, config, config.batch)
+        yield _batch(drawn, config, share)
 
 
 def plain_batches(examples, config):
@@ -203,15 +294,18 @@ def plain_batches(examples, config):
     `count`."""
     for start in range(0, len(examples), config.batch):
         drawn = [plain_sample(example, config) for example in examples[start : start + config.batch]]
-        yield _batch(drawn, config, len(drawn))
+        yield _batch(drawn, config, config.batch)
 
 
-def _batch(drawn, config, count):
-    images = np.zeros((config.batch, config.height, config.width, 3), np.uint8)
-    images[: len(drawn)] = [image for image, _, _ in drawn]
-    targets = np.zeros((config.batch, len(drawn[0][1]), *config.heatmap_size), np.float32)
-    targets[: len(drawn)] = [target(corners, config) for _, corners, _ in drawn]
-    return Batch(normalise(images), targets, count)
+def _batch(drawn, config, size):
+    """A Batch of (picture, keypoints, visibility), filled up with zeros to `size`."""
+    columns = (
+        network_input([picture for picture, _, _ in drawn], config),
+        np.array([target(corners, visibility, config) for _, corners, visibility in drawn]),
+        np.array([visibility for _, _, visibility in drawn], np.float32),
+    )
+    filled = (np.concatenate([part, np.zeros((size - len(drawn), *part.shape[1:]), np.float32)]) for part in columns)
+    return Batch(*filled, count=len(drawn))
 
 
 def prefetch(items, depth=QUEUE_BATCHES):

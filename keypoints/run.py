@@ -20,8 +20,8 @@ import mxnet as mx
 import numpy as np
 
 from keypoints.config import TrainConfig
-from keypoints.loader import normalise
-from keypoints.models import simple_pose
+from keypoints.loader import normalise, one_hot
+from keypoints.models.registry import allocate, build, load_weights
 
 SCHEMA = 1
 CONFIG, HISTORY, RESUME, LOG = "config.json", "history.jsonl", "resume.npz", "log.txt"
@@ -91,9 +91,9 @@ def write_history(folder, lines):
 def load_network(folder, weights="best"):
     """(network, TrainConfig) of a run, ready to infer.
 
-    weights: "best", "last", or the path of a file of parameters. The network takes normalised float32 (N, 3,
-    H, W) (keypoints.loader.normalise) and gives heatmaps (N, 4, H/4, W/4). Raises RunError,
-    simple_pose.WeightsError.
+    weights: "best", "last", or the path of a file of parameters. The network takes float32 (N, channels, H, W)
+    (keypoints.loader.network_input) and gives heatmaps (N, maps, H/4, W/4), an hourglass those of its last stack, or
+    coordinates (N, 2K). Raises RunError, WeightsError.
     """
     config, _ = read_config(folder)
     file = Path(folder) / WEIGHTS[weights] if weights in WEIGHTS else Path(weights)
@@ -101,28 +101,29 @@ def load_network(folder, weights="best"):
         raise RunError(
             f"{file} is not there: the run has not finished its first epoch; train it with --resume"
         )
-    net = simple_pose.build(config)
-    net.initialize(mx.init.Zero())
-    net(mx.nd.zeros((1, 3, config.height, config.width)))
-    simple_pose.load_weights(net, file)
+    net = build(config)
+    allocate(net, config, mx.init.Zero())
+    load_weights(net, file, may_lack=())
     net.hybridize(static_alloc=True, static_shape=True)
     return net, config
 
 
 def predict(run, images):
-    """Heatmaps of images that are already at the network's size.
+    """What a network says of images that are already at its size.
 
-    run: a run folder, or a network. images: uint8 RGB (N, H, W, 3). Returns float32 (N, 4, H/4, W/4).
+    run: a run folder, or a network. images: uint8 RGB (N, H, W, 3), or class ids (N, H, W) for a network of masks.
+    Returns float32 (N, maps, H/4, W/4) or (N, 2K).
     """
     net = load_network(run)[0] if isinstance(run, (str, os.PathLike)) else run
+    prepare = one_hot if np.ndim(images) == 3 else normalise
     return predict_normalised(
         net,
-        (normalise(images[start : start + PREDICT_BATCH]) for start in range(0, len(images), PREDICT_BATCH)),
+        (prepare(images[start : start + PREDICT_BATCH]) for start in range(0, len(images), PREDICT_BATCH)),
     )
 
 
 def predict_normalised(net, batches):
-    """The same for an iterable of float32 (n, 3, H, W), the last of which may be shorter."""
+    """The same for an iterable of float32 (n, channels, H, W), the last of which may be shorter."""
     found, size = [], None
     for images in batches:
         size = size or len(images)

@@ -9,11 +9,11 @@ import logging
 import math
 import time
 from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import mxnet as mx
 import numpy as np
-from mxnet import autograd, gluon
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,32 +26,20 @@ from rich.progress import (
 
 from keypoints import run as runs
 from keypoints.evaluate import report
+from keypoints.learner import Learner
 from keypoints.loader import (
     HELD_SIZE,
     load_examples,
     plain_batches,
     prefetch,
+    read_samples,
+    require_masks,
     split_samples,
     training_batches,
 )
-from keypoints.losses import PeakL2Loss
-from keypoints.models import simple_pose
 from keypoints.run import RunError
-from scenes.dataset import read_dataset
-
-FINAL_SHARE = 0.01  # of the learning rate, where the cosine ends
-STEP_DROPS = (0.6, 0.85)  # shares of the training after which the step schedule divides by ten
-
-
-def learning_rate(config, step, steps):
-    """Learning rate of step 0 <= step < steps; see TrainConfig."""
-    warm = config.warmup * steps
-    if step < warm:
-        return config.learning_rate * (step + 1) / (warm + 1)
-    if config.schedule == "step":
-        return config.learning_rate * 0.1 ** sum(step >= share * steps for share in STEP_DROPS)
-    done = (step - warm) / max(steps - warm, 1)
-    return config.learning_rate * (FINAL_SHARE + (1 - FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * done)))
+from keypoints.schedules import Watch, learning_rate
+from keypoints.workers import Group, share_of
 
 
 def describe_data(training, validation, how):
@@ -71,113 +59,32 @@ def describe_data(training, validation, how):
     }
 
 
-class Learner:
-    """The network with its optimizer, and the moving average of its weights that is validated and kept."""
-
-    def __init__(self, config):
-        self.net = simple_pose.build(config)
-        self.left_random = simple_pose.initialise(self.net, config)
-        self.average = simple_pose.build(config)
-        self.average.initialize(mx.init.Zero())
-        self.average(mx.nd.zeros((1, 3, config.height, config.width)))
-        for net in (self.net, self.average):
-            net.hybridize(static_alloc=True, static_shape=True)
-        self.loss = PeakL2Loss(config.sigma_px, config.peak_weight)
-        self.trainer = gluon.Trainer(
-            self.net.collect_params(), config.optimizer, {"learning_rate": config.learning_rate}, kvstore=None
-        )
-        self.decay = config.average_decay
-        self.parameters = self.net._collect_params_with_prefix()  # by the names that save_parameters writes
-        self.averages = self.average._collect_params_with_prefix()
-        self._follow(0.0)
-
-    def step(self, batch, rate, steps_done):
-        """One step on a loader.Batch; returns the loss of each sample, (N,), which MXNet may still be
-        computing."""
-        images, targets = mx.nd.array(batch.images), mx.nd.array(batch.targets)
-        with autograd.record():
-            loss = self.loss(self.net(images), targets)
-        loss.backward()
-        self.trainer.set_learning_rate(rate)
-        self.trainer.step(len(batch.images))
-        # A long memory would hold the random beginning: at first it is a tenth of the steps done.
-        self._follow(min(self.decay, (1 + steps_done) / (10 + steps_done)))
-        return loss
-
-    def _follow(self, decay):
-        """average = decay * average + (1 - decay) * weights.
-
-        The running means and variances of batch normalisation are averaged with the weights that they belong
-        to: those of the moment do not fit averaged weights, and in short trainings made them worse than no
-        average.
-        """
-        for name, parameter in self.parameters.items():
-            average, value = self.averages[name].data(), parameter.data()
-            if decay == 0:
-                value.copyto(average)
-            else:
-                average *= decay
-                average += (1.0 - decay) * value
-
-    def save(self, path, **place):
-        """Write everything to go on from here as npz. place: numbers to come back from `load`."""
-        mx.nd.waitall()
-        beside = Path(path).with_suffix(".trainer")
-        try:
-            self.trainer.save_states(str(beside))
-            states = np.frombuffer(beside.read_bytes(), np.uint8)
-        finally:
-            beside.unlink(missing_ok=True)
-        arrays = {f"parameter/{name}": p.data().asnumpy() for name, p in self.parameters.items()}
-        arrays |= {f"average/{name}": p.data().asnumpy() for name, p in self.averages.items()}
-        with open(path, "wb") as stream:
-            np.savez(
-                stream, trainer=states, **arrays, **{f"place/{name}": value for name, value in place.items()}
-            )
-
-    def load(self, path):
-        """Take over what `save` wrote; returns its `place`."""
-        with np.load(path, allow_pickle=False) as stored:
-            for name in self.parameters:
-                self.parameters[name].set_data(mx.nd.array(stored[f"parameter/{name}"]))
-                self.averages[name].set_data(mx.nd.array(stored[f"average/{name}"]))
-            beside = Path(path).with_suffix(".trainer")
-            try:
-                beside.write_bytes(stored["trainer"].tobytes())
-                self.trainer.load_states(str(beside))
-            finally:
-                beside.unlink(missing_ok=True)
-            return {
-                name.removeprefix("place/"): stored[name].item()
-                for name in stored.files
-                if name.startswith("place/")
-            }
-
-
-def train_epoch(learner, examples, config, epoch, tick):
+def train_epoch(learner, examples, config, epoch, tick, scale=1.0):
     """One pass; returns a dict with train_loss, learning_rate (the last), images, train_seconds and
     waiting_share.
 
-    tick: called with the number of images after each step. Raises RunError when the loss is no longer a
-    number.
+    tick: called with the number of images after each step. scale: of the learning rate, see schedules.Watch. Of
+    several workers this one takes its share of each batch; all count whole batches. Raises RunError when the loss is no
+    longer a number.
     """
     per_epoch = -(-len(examples) // config.batch)
     losses, waited, pending = [], 0.0, None
     started = time.perf_counter()
-    batches = prefetch(training_batches(examples, config, epoch))
+    learner.begin_epoch(epoch)
+    batches = prefetch(training_batches(examples, config, epoch, *share_of(learner.group)))
     try:
         for k in range(per_epoch):
             asked = time.perf_counter()
             batch = next(batches)
             waited += time.perf_counter() - asked
             step = epoch * per_epoch + k
-            rate = learning_rate(config, step, per_epoch * config.epochs)
+            rate = learning_rate(config, step, per_epoch * config.epochs, scale)
             loss = learner.step(batch, rate, step)
             # Reading the loss of the step before waits for that one alone: MXNet has the next in hand.
             if pending is not None:
                 losses.append(_finite(pending, epoch))
             pending = loss
-            tick(len(batch.images))
+            tick(config.batch)
         losses.append(_finite(pending, epoch))
     finally:
         batches.close()
@@ -200,20 +107,24 @@ def _finite(loss, epoch):
 
 def validate(learner, examples, config):
     """The averaged weights on examples: (mean loss, keypoints.evaluate.report). Each example counts once."""
-    heatmaps, targets, losses = [], [], []
+    found, targets, losses = [], [], []
     for batch in prefetch(plain_batches(examples, config)):
-        drawn = learner.average(mx.nd.array(batch.images))
-        losses.append(learner.loss(drawn, mx.nd.array(batch.targets)).asnumpy()[: batch.count])
-        heatmaps.append(drawn.asnumpy()[: batch.count])
+        outputs, loss = learner.validate(batch)
+        found.append(outputs)
+        losses.append(loss)
         targets.append(batch.targets[: batch.count])
     return float(np.concatenate(losses).mean()), report(
-        np.concatenate(heatmaps), np.concatenate(targets), examples, config
+        np.concatenate(found), np.concatenate(targets), examples, config
     )
 
 
 def history_line(epoch, trained, validation_loss, told, seconds):
     """One epoch for history.jsonl; corner errors are cyclic-matched, in photo pixels and percent of the
-    diagonal."""
+    diagonal.
+
+    The training's loss is that of the moving weights under augmentation, summed over the stacks of an hourglass; the
+    validation's that of the averaged weights on plain photos, of the last stack.
+    """
     px, percent = (told["corners"]["cyclic"][unit] for unit in ("px", "percent"))
     line = {
         "epoch": epoch + 1,
@@ -268,36 +179,51 @@ def prepare_run(out, config, data, resume):
         raise RunError(f"{out} holds a run already; go on with --resume, or choose another --out")
 
 
-def train(data, out, config, validation=None, resume=False, stop_after=None):
+def train(data, out, config, validation=None, resume=False, stop_after=None, kvstore=None):
     """Train on a dataset folder into a run folder; returns the history (list of dicts, one an epoch).
 
     validation: another dataset folder, used when `data` has no split "validation" (see loader.split_samples).
     resume: go on with the run in `out`; without one there it begins. stop_after: end after so many epochs of
-    this call, with the schedule of the whole training, to go on later. Raises RunError, WeightsError,
-    PhotoError.
+    this call, with the schedule of the whole training, to go on later. kvstore: one of workers.KVSTORES, in a process
+    that is one of several, of which the first alone writes the run and has its history. Raises RunError, WeightsError,
+    PhotoError, ValueError.
     """
-    samples = read_dataset(data)
-    training, held_out, how = split_samples(samples, read_dataset(validation) if validation else None)
-    prepare_run(out, config, describe_data(training, held_out, how), resume)
-    with _logging(Path(out) / runs.LOG) as log, _progress() as bar:
+    group = Group(kvstore) if kvstore else None
+    rank, workers = share_of(group)
+    if config.batch % workers:
+        raise RunError(f"a batch of {config.batch} has no equal shares for {workers} workers; choose another --batch")
+    samples = read_samples(data, config)
+    training, held_out, how = split_samples(samples, read_samples(validation, config) if validation else None)
+    require_masks(training + held_out, config)
+    out, described = Path(out), describe_data(training, held_out, how)
+    _first(group, lambda: prepare_run(out, config, described, resume))
+    with _logging(out / runs.LOG if rank == 0 else None) as log, _progress(rank == 0) as bar:
         log.info("training on %d samples, validating on %d (%s)", len(training), len(held_out), how)
-        loading = bar.add_task("photos", total=len(training) + len(held_out), rate="")
+        photos = training + held_out if rank == 0 else training
+        loading = bar.add_task("photos", total=len(photos), rate="")
         longest = HELD_SIZE * max(config.height, config.width)
 
-        def count(photos):
-            bar.advance(loading, photos)
+        def load(samples, masks):
+            return load_examples(samples, longest, masks, progress=lambda count: bar.advance(loading, count))
 
-        examples = load_examples(training, longest, masks=config.augment, progress=count)
-        validation_examples = load_examples(held_out, longest, progress=count)
+        examples = load(training, config.augment or config.input == "mask")
+        validation_examples = load(held_out if rank == 0 else [], config.input == "mask")
         bar.remove_task(loading)
-        learner = Learner(config)
+        goes_on = (out / runs.RESUME).exists()
+        # One that goes on has all its values in resume.npz: the file that it began with may be gone by now.
+        learner = Learner(replace(config, weights=None, pretrained=False) if goes_on else config, group)
         if learner.left_random:
             log.info("random values kept in: %s", ", ".join(learner.left_random))
         try:
-            return _epochs(Path(out), config, learner, examples, validation_examples, stop_after, log, bar)
+            return _epochs(out, config, learner, examples, validation_examples, stop_after, log, bar)
         except KeyboardInterrupt:
             log.info("stopped; the finished epochs are kept: go on with --resume")
             raise
+
+
+def _first(group, action):
+    """What the first of the workers does alone, or a training in one process."""
+    return group.first_does(action) if group else action()
 
 
 def _ticker(bar, task, started):
@@ -313,10 +239,8 @@ def _ticker(bar, task, started):
 
 
 def _epochs(out, config, learner, examples, validation_examples, stop_after, log, bar):
-    first, best = 0, math.inf
-    if (out / runs.RESUME).exists():
-        place = learner.load(out / runs.RESUME)
-        first, best = place["epoch"], place["best"]
+    first, watch = _place(out, learner)
+    if first:
         log.info("going on after epoch %d", first)
     # A kill between the history and resume.npz leaves a line too many: that epoch is done again.
     history = runs.read_history(out)[:first]
@@ -324,31 +248,53 @@ def _epochs(out, config, learner, examples, validation_examples, stop_after, log
     images = -(-len(examples) // config.batch) * config.batch
     task = bar.add_task("training", total=images * config.epochs, completed=images * first, rate="")
     for epoch in range(first, last):
+        if watch.is_over(config):
+            log.info("no better validation for %d epochs: this is the end", watch.stale)
+            break
         started = time.perf_counter()
+        trained = train_epoch(learner, examples, config, epoch, _ticker(bar, task, started), watch.scale)
 
-        trained = train_epoch(learner, examples, config, epoch, _ticker(bar, task, started))
-        validation_loss, told = validate(learner, validation_examples, config)
-        line = history_line(epoch, trained, validation_loss, told, time.perf_counter() - started)
-        history.append(line)
-        error = line["all_mean_percent"]
-        # Without a corner to be measured at all the loss decides.
-        error = validation_loss if error is None else error
-        best_now = error < best
-        best = min(best, error)
-        _keep(out, learner, history, epoch + 1, best, best_now)
-        log.info(_told(line, config.epochs, best_now))
-    log.info("run in %s: best.params has %.3f %% mean corner error", out, best)
+        def measure(epoch=epoch, trained=trained, started=started):
+            validation_loss, told = validate(learner, validation_examples, config)
+            line = history_line(epoch, trained, validation_loss, told, time.perf_counter() - started)
+            history.append(line)
+            # Without a corner to be measured at all the loss decides.
+            return validation_loss if line["all_mean_percent"] is None else line["all_mean_percent"]
+
+        best_now = watch.note(_first(learner.group, measure), config)
+
+        def keep(epoch=epoch, best_now=best_now):
+            _keep(out, learner, history, epoch + 1, watch, best_now)
+            log.info(_told(history[-1], config.epochs, best_now))
+
+        _first(learner.group, keep)
+    told = "validation loss" if history and history[-1]["all_mean_percent"] is None else "% mean corner error"
+    log.info("run in %s: best.params has %.3f %s", out, watch.best, told)
     return history
 
 
-def _keep(out, learner, history, epoch, best, best_now):
+def _place(out, learner):
+    """(epochs done, schedules.Watch) of a run folder; the learner takes over what it was."""
+    workers = share_of(learner.group)[1]
+    place = learner.load(out / runs.RESUME) if (out / runs.RESUME).exists() else {"epoch": 0, "workers": workers}
+    if learner.group and learner.group.sum(mx.nd.array([place["epoch"]])).asscalar() != workers * place["epoch"]:
+        raise RunError(f"the workers see different runs in {out}, this one {place['epoch']} finished epochs; give them "
+                       "a folder that all of them share")
+    before = place.get("workers", 1)
+    if before != workers:
+        raise RunError(f"{out} was trained by {before} workers; go on with as many, now there are {workers}")
+    # Runs of before there was a plateau have the best alone.
+    return place["epoch"], Watch(**{name: place[name] for name in asdict(Watch()) if name in place})
+
+
+def _keep(out, learner, history, epoch, watch, best_now):
     """Write an epoch: weights, history, and last of all resume.npz, which makes it count."""
     for name in ("last", "best") if best_now else ("last",):
         with runs.replacing(out / runs.WEIGHTS[name]) as beside:
             learner.average.save_parameters(str(beside))
     runs.write_history(out, history)
     with runs.replacing(out / runs.RESUME) as beside:
-        learner.save(beside, epoch=epoch, best=best)
+        learner.save(beside, epoch=epoch, workers=share_of(learner.group)[1], **asdict(watch))
 
 
 def _told(line, epochs, best_now):
@@ -368,7 +314,7 @@ def _told(line, epochs, best_now):
 _console = Console(stderr=True, soft_wrap=True)
 
 
-def _progress():
+def _progress(shown=True):
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -378,6 +324,7 @@ def _progress():
         TimeRemainingColumn(),
         console=_console,
         speed_estimate_period=300,
+        disable=not shown,
     )
 
 
@@ -389,13 +336,16 @@ class _ConsoleHandler(logging.Handler):
 @contextmanager
 def _logging(path):
     """A logger that writes to the console, above the progress bar, and with times to a file that it appends
-    to."""
+    to; to neither where path is None."""
     log = logging.getLogger("foliopie.keypoints.train")
     log.setLevel(logging.INFO)
     log.propagate = False
-    to_file = logging.FileHandler(path, encoding="utf-8")
-    to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    handlers = [to_file, _ConsoleHandler()]
+    if path is None:
+        handlers = [logging.NullHandler()]
+    else:
+        to_file = logging.FileHandler(path, encoding="utf-8")
+        to_file.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        handlers = [to_file, _ConsoleHandler()]
     for handler in handlers:
         log.addHandler(handler)
     try:

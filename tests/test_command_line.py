@@ -22,7 +22,7 @@ SUBCOMMANDS = [
     ["scenes", "stats"], ["scenes", "clean"], ["scenes", "labels"], ["scenes", "import"], ["scenes", "export"],
     ["keypoints"], ["keypoints", "train"], ["keypoints", "evaluate"], ["keypoints", "heatmaps"],
     ["segmentation"], ["segmentation", "train"], ["segmentation", "evaluate"], ["segmentation", "train-side"],
-    ["deploy"], ["deploy", "export"], ["deploy", "verify"],
+    ["deploy"], ["deploy", "export"], ["deploy", "quantize"], ["deploy", "verify"],
     ["experiments"], ["experiments", "list"], ["experiments", "run"], ["experiments", "compare"],
 ]  # fmt: skip
 HEAVY = {

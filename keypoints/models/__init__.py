@@ -1,1 +1,1 @@
-"""Networks that find the corners of the sheet, one architecture to a file."""
+"""Networks that find the keypoints, one architecture to a file; keypoints.models.registry builds them."""

@@ -143,7 +143,7 @@ def test_a_bundle_from_the_future_asks_for_a_newer_program(bundle_folder):
         ("models/keypoints/input/mean", [1, 2, float("nan")], "must be three numbers"),
         ("models/keypoints/input/std", [1, 0, 1], "must be above 0"),
         ("models/keypoints/output/name", "probabilities", "must be 'heatmaps'"),
-        ("models/keypoints/output/shape", [1, 16, 12, 4], "4 channels at axis 1"),
+        ("models/keypoints/output/shape", [1, 16, 12, 4], "4 or 3 channels at axis 1"),
         ("models/keypoints/output/stride", 0, "stride is 0"),
         ("models/keypoints/corner_order", "anticlockwise", "corner_order is 'anticlockwise'"),
         ("models/segmentation/labels", ["background", "sheet", "right_foot", "left_foot"], "labels is"),

@@ -1,4 +1,4 @@
-"""A run of the network for the side becomes the bundle's third network."""
+"""Which runs become networks of a bundle."""
 
 import json
 
@@ -48,3 +48,19 @@ def test_a_side_run_is_converted_as_it_is_validated(run, tmp_path):
     assert described["accuracy"] == {"best epoch": {"epoch": 2, "feet": 9, "accuracy": 0.9, "mean_iou": 0.9}}
     with pytest.raises(ExportError, match="no run"):
         load_side(folder)
+
+
+@pytest.mark.parametrize("settings, word", [
+    ({"model": "regression_resnet18_v1b"}, "regression_resnet18_v1b of 4 keypoints"),
+    ({"input": "mask"}, "input 'mask'"),
+    ({"joints": 68}, "of 68 keypoints"),
+])
+def test_a_network_that_no_photo_can_be_measured_with_is_refused(monkeypatch, tmp_path, settings, word):
+    pytest.importorskip("mxnet")
+    from deploy.export import ExportError, load_keypoints
+    from keypoints import run as runs
+    from keypoints.config import TrainConfig
+
+    monkeypatch.setattr(runs, "load_network", lambda folder: (None, TrainConfig(**settings)))
+    with pytest.raises(ExportError, match=word):
+        load_keypoints(tmp_path)

@@ -22,7 +22,7 @@ from deploy.meter import (
     second_sheet_share,
     surroundings,
 )
-from keypoints.heatmaps import encode
+from keypoints.heatmaps import encode, encode_shared
 from scenes.camera import Camera
 from scenes.images import InputSpec, Photo, input_to_photo, mask_to_photo
 from scenes.labels import LEFT_FOOT, RIGHT_FOOT, SHEET
@@ -62,11 +62,13 @@ def draw_scene(camera, foot="left", seed=0):
     return np.clip(rgb, 0, 255).astype(np.uint8), labels, corners[order_corners(corners)]
 
 
-def networks_of(labels, corners, peak=1.0, error_px=0.0, blind=False):
+def networks_of(labels, corners, peak=1.0, error_px=0.0, blind=False, shared=False):
     """Networks that answer from the truth of one photo, whatever they are shown."""
     size = labels.shape[1], labels.shape[0]
     points = transform(np.linalg.inv(input_to_photo(size, KEYPOINTS_SPEC)), corners + error_px)
-    heatmaps = peak * encode(points, np.ones(4, bool), (64, 48), STRIDE, 2.0)[None]
+    maps = encode_shared(points, [2, 2, 1, 2], (64, 48), STRIDE, 2.0) if shared else encode(
+        points, np.ones(4, bool), (64, 48), STRIDE, 2.0)
+    heatmaps = peak * maps[None]
     matrix = np.linalg.inv(input_to_photo(size, SEGMENTATION_SPEC))
     side = (SEGMENTATION_SPEC.width, SEGMENTATION_SPEC.height)
     small = np.stack([cv2.warpPerspective((labels == k).astype(np.float32), matrix, side, flags=cv2.INTER_LINEAR)
@@ -84,6 +86,18 @@ def measured(foot="left", camera=None, sheet="auto", focal=FOCAL, **options):
     return meter.measure(Photo(rgb, focal), sheet, "one.jpg"), corners, labels
 
 
+def test_a_corner_that_a_network_puts_outside_is_not_believed():
+    """Three shared maps: the network is sure that a corner is beyond the photo, and not where."""
+    rgb, labels, corners = draw_scene(camera_above(), "left")
+    networks = networks_of(labels, corners, shared=True)
+    size = rgb.shape[1], rgb.shape[0]
+    inside = transform(np.linalg.inv(input_to_photo(size, KEYPOINTS_SPEC)), corners)
+    inside[0] = (-30, 20)
+    maps = encode_shared(inside, [0, 2, 2, 2], (64, 48), STRIDE, 2.0)[None]
+    _, scores, _ = Meter(networks=dataclasses.replace(networks, keypoints=lambda image: maps))._ask(rgb)
+    assert scores.min() < 0.01 and np.sort(scores)[1] > 0.9
+
+
 def points_of(measurement):
     return np.array([[corner.x, corner.y] for corner in measurement.corners])
 
@@ -92,8 +106,9 @@ def codes(measurement):
     return {warning.code for warning in measurement.warnings}
 
 
-def test_a_photo_is_measured():
-    measurement, corners, labels = measured(error_px=5.0)
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_photo_is_measured(shared):
+    measurement, corners, labels = measured(error_px=5.0, shared=shared)
     assert np.abs(points_of(measurement) - corners).max() < 1.0
     assert measurement.sheet.format.name == "a4" and measurement.sheet.long_side == "vertical"
     assert measurement.sheet.camera.height_mm == pytest.approx(560 * np.cos(np.radians(14)), rel=0.02)

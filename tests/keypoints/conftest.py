@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from scenes.dataset import write_annotations
+from scenes.document import Category
 from scenes.sheet import order_corners
 
 WIDTH, HEIGHT = 120, 104
@@ -43,3 +44,20 @@ def sheets(tmp_path):
 def make_sheets(tmp_path):
     """A function (count, splits=None) -> dataset folder."""
     return lambda count, splits=None: write_sheets(tmp_path / f"sheets-{count}", count, splits)
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """Three samples with 68 landmarks each and no masks: the first unknown, the last outside the photo."""
+    folder = tmp_path / "faces"
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(6)
+    records = []
+    for index in range(3):
+        points = rng.uniform(20, 80, (68, 2))
+        points[0], points[67] = (-1, -1), (WIDTH + 5, 30)
+        cv2.imwrite(str(folder / "images" / f"{index:06d}.jpg"), rng.integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8))
+        records.append({"file_name": f"{index:06d}.jpg", "width": WIDTH, "height": HEIGHT, "corners": points.tolist(),
+                        "visibility": [0, *[2] * 66, 0], "attributes": {}})
+    write_annotations(folder, records, Category("face", tuple(f"point_{k}" for k in range(68)), ()), masks=False)
+    return folder

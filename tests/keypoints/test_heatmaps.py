@@ -1,18 +1,10 @@
 import numpy as np
 import pytest
 
-from keypoints.heatmaps import decode, decode_quad, encode, is_inside, to_heatmap, to_input
-from scenes.sheet import order_corners
+from keypoints.heatmaps import METHODS, decode, encode, is_inside, to_heatmap, to_input
 
 STRIDE = 4
-
-
-def turned_sheet(degrees, centre=(96.0, 128.0), size=(60.0, 85.0)):
-    """Ordered corners (4, 2), input pixels, of a sheet turned clockwise."""
-    turn = np.deg2rad(degrees)
-    box = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * np.array(size) / 2
-    corners = box @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) + centre
-    return corners[order_corners(corners)]
+SIZE = (64, 48)
 
 
 def test_heatmap_pixel_centres_follow_the_half_pixel_rule():
@@ -69,51 +61,56 @@ def test_decode_stays_at_the_peak_beside_values_below_zero():
     assert np.abs(points[0] - to_input([7, 5], STRIDE)).max() <= STRIDE and scores[0] == 0.5
 
 
-@pytest.mark.parametrize("degrees", range(0, 360, 15))
-def test_decode_quad_finds_every_turn(degrees):
-    corners = turned_sheet(degrees + 3.7)
-    found, scores = decode_quad(encode(corners, np.ones(4, bool), (64, 48), STRIDE, 2.0), STRIDE)
-    np.testing.assert_allclose(found, corners, atol=0.3)
-    assert (scores > 0.8).all()
+def decoding_errors(points_uv, method, sigma=2.0):
+    """Largest of the errors in u and v, heatmap pixels, of encoding and decoding points (N, 2): (N,)."""
+    drawn = encode(to_input(points_uv, STRIDE), np.ones(len(points_uv), bool), SIZE, STRIDE, sigma)
+    found, _ = decode(drawn, STRIDE, method)
+    return np.abs(to_heatmap(found, STRIDE) - points_uv).max(axis=1)
 
 
-@pytest.mark.parametrize("shift", [1, -1])
-@pytest.mark.parametrize("share", [0.5, 0.45, 0.3])
-def test_decode_quad_joins_peaks_torn_between_two_channels(shift, share):
-    corners = turned_sheet(40)
-    whole = encode(corners, np.ones(4, bool), (64, 48), STRIDE, 2.0)
-    torn = (1 - share) * whole + share * np.roll(whole, shift, axis=0)
-    found, scores = decode_quad(torn, STRIDE)
-    np.testing.assert_allclose(found, corners, atol=0.3)
-    assert (scores > 0.8).all()
+def phases(low, high, step=1 / 16):
+    """Every pair of sub-pixel positions between low and high, (N, 2)."""
+    # A little off the halves, where two pixels are equally high and either may be the largest.
+    steps = np.arange(low, high, step) + 1e-3
+    return np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
 
 
-def test_decode_quad_sees_what_single_channels_lose():
-    corners = turned_sheet(40)
-    whole = encode(corners, np.ones(4, bool), (64, 48), STRIDE, 2.0)
-    # Channel 0 prefers corner 0, channel 1 also: single channels name corner 0 twice and corner 1 never.
-    torn = whole.copy()
-    torn[1] = 0.52 * whole[0] + 0.48 * whole[1]
-    torn[2] = 0.5 * whole[1] + 0.5 * whole[2]
-    torn[3] = 0.5 * whole[2] + 0.5 * whole[3]
-    torn[0] = 0.48 * whole[0] + 0.5 * whole[3]
-    single, _ = decode(torn, STRIDE)
-    assert np.linalg.norm(single - corners, axis=1).max() > 20
-    found, _ = decode_quad(torn, STRIDE)
-    np.testing.assert_allclose(found, corners, atol=0.3)
+# What each method promises, in heatmap pixels; 0.0125 of them are 0.05 input pixels.
+@pytest.mark.parametrize(("method", "bound"), [("argmax", 0.5), ("quarter", 0.25), ("dark", 0.0125)])
+@pytest.mark.parametrize("sigma", [1.0, 2.0, 3.0])
+def test_each_method_keeps_its_promise_at_every_phase(method, bound, sigma):
+    errors = decoding_errors(20 + phases(-0.5, 0.5), method, sigma)
+    assert errors.max() <= bound + 2e-3
+    if method != "dark":
+        assert errors.max() > 0.98 * bound  # and it promises no more
 
 
-def test_decode_quad_passes_over_a_false_peak_that_no_order_explains():
-    corners = turned_sheet(10)
-    heatmaps = encode(corners, np.ones(4, bool), (64, 48), STRIDE, 2.0)
-    heatmaps[2] *= 0.3                                      # a covered corner, faint ...
-    stray = encode([[20.0, 30.0]], [True], (64, 48), STRIDE, 2.0)[0]
-    heatmaps[1] += 0.5 * stray                              # ... and something brighter in another channel
-    found, scores = decode_quad(heatmaps, STRIDE)
-    np.testing.assert_allclose(found, corners, atol=0.3)
-    assert scores.argmin() == 2
+def test_quarter_goes_a_quarter_towards_the_higher_neighbour():
+    heatmap = np.zeros((1, 5, 6))
+    heatmap[0, 2, 3], heatmap[0, 2, 2], heatmap[0, 2, 4], heatmap[0, 1, 3] = 1.0, 0.5, 0.2, 0.3
+    points, scores = decode(heatmap, STRIDE, "quarter")
+    assert to_heatmap(points[0], STRIDE).tolist() == [2.75, 1.75] and scores[0] == 1
+    heatmap[0, 1, 3] = 0  # neighbours alike: no shift
+    assert to_heatmap(decode(heatmap, STRIDE, "quarter")[0][0], STRIDE).tolist() == [2.75, 2.0]
 
 
-def test_decode_quad_of_an_empty_map_has_score_zero():
-    points, scores = decode_quad(np.zeros((4, 64, 48)), STRIDE)
-    assert points.shape == (4, 2) and np.isfinite(points).all() and not scores.any()
+def test_quarter_and_argmax_have_no_more_than_the_pixel_in_the_outermost_row_and_column():
+    points = np.array([[0.3, 10.3], [47.4, 10.3], [10.3, -0.4], [10.3, 63.3]])
+    drawn = encode(to_input(points, STRIDE), np.ones(4, bool), SIZE, STRIDE, 2.0)
+    quarter = to_heatmap(decode(drawn, STRIDE, "quarter")[0], STRIDE)
+    np.testing.assert_array_equal(quarter, [[0, 10.25], [47, 10.25], [10.25, 0], [10.25, 63]])
+    argmax = to_heatmap(decode(drawn, STRIDE, "argmax")[0], STRIDE)
+    np.testing.assert_array_equal(argmax, [[0, 10], [47, 10], [10, 0], [10, 63]])
+
+
+def test_dark_alone_finds_peaks_outside_the_map():
+    around = np.array([[-2.4, 20.3], [49.4, 20.3], [20.3, -2.4], [20.3, 65.4], [-2.4, 65.4]])
+    assert decoding_errors(around, "dark").max() < 0.0125
+    for method in ("argmax", "quarter"):
+        assert decoding_errors(around, method).min() > 2
+
+
+def test_an_unknown_method_is_refused_by_name():
+    assert METHODS == ("argmax", "quarter", "dark")
+    with pytest.raises(ValueError, match="'softmax'.*argmax, quarter, dark"):
+        decode(np.zeros((1, 8, 8)), STRIDE, "softmax")

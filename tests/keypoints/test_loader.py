@@ -1,14 +1,16 @@
 import threading
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from keypoints import loader
 from keypoints.config import MEAN, STD, TrainConfig
+from keypoints.coordinates import decode_coordinates
 from keypoints.heatmaps import decode
 from scenes.dataset import read_dataset
-from scenes.images import input_to_photo
+from scenes.images import PhotoError, input_to_photo
 from scenes.sheet import transform
 
 CONFIG = TrainConfig(height=64, width=64, batch=4, augment=False)
@@ -22,7 +24,10 @@ def test_every_validation_sample_is_given_once_with_the_tail(make_sheets):
     examples = examples_of(make_sheets(10))
     batches = list(loader.plain_batches(examples, CONFIG))
     assert [batch.count for batch in batches] == [4, 4, 2]
-    assert all(len(batch.images) == 4 for batch in batches)
+    for batch in batches:
+        assert batch.images.shape == (4, 3, 64, 64) and batch.targets.shape == (4, 4, 16, 16)
+        assert batch.visibility.dtype == batch.images.dtype == np.float32
+    assert batches[-1].visibility.tolist() == [[2, 2, 1, 2], [2, 2, 1, 2], [0] * 4, [0] * 4]
     given = np.concatenate([batch.images[:batch.count] for batch in batches])
     expected = loader.normalise([loader.plain_sample(example, CONFIG)[0] for example in examples])
     np.testing.assert_array_equal(given, expected)
@@ -53,7 +58,7 @@ def test_targets_are_where_the_corners_are(sheets, fit):
     config = replace(CONFIG, fit=fit, height=96, width=64)
     example = examples_of(sheets)[0]
     _, corners, _ = loader.plain_sample(example, config)
-    found, _ = decode(loader.target(corners, config), 4)
+    found, _ = decode(loader.target(corners, np.full(4, 2), config), 4)
     in_photo = transform(input_to_photo(example.size, config.input_spec), found)
     for corner in example.corners_in_photo:
         assert np.linalg.norm(in_photo - corner, axis=1).min() < 0.1
@@ -74,8 +79,8 @@ def test_unknown_corners_have_no_target(sheets):
     corners, visibility = sample.corners.copy(), sample.visibility.copy()
     corners[1], visibility[1] = (-1, -1), 0
     example, = loader.load_examples([replace(sample, corners=corners, visibility=visibility)], 200)
-    _, plain, _ = loader.plain_sample(example, CONFIG)
-    assert loader.target(plain, CONFIG).any(axis=(1, 2)).tolist() == [True, False, True, True]
+    _, plain, seen = loader.plain_sample(example, CONFIG)
+    assert loader.target(plain, seen, CONFIG).any(axis=(1, 2)).tolist() == [True, False, True, True]
     for seed in range(5):
         _, moved, seen = loader.augmented_sample(example, CONFIG, np.random.default_rng(seed))
         assert np.isnan(moved).all(axis=1).sum() == 1
@@ -85,6 +90,23 @@ def test_unknown_corners_have_no_target(sheets):
 def test_a_photo_of_another_size_than_annotated_is_named(sheets):
     with pytest.raises(ValueError, match="000000.jpg is 120 x 104, its annotation says 99 x 104"):
         loader.load_examples([replace(read_dataset(sheets)[0], width=99)], 200)
+
+
+def test_a_visibility_that_there_is_not_and_a_damaged_photo_are_named(sheets):
+    sample = read_dataset(sheets)[1]
+    with pytest.raises(ValueError, match="000001.jpg: visibility is .2, 3, 1, 2.; 0, 1 and 2 are allowed"):
+        loader.load_examples([replace(sample, visibility=np.array([2, 3, 1, 2]))], 200)
+    sample.image_path.write_bytes(sample.image_path.read_bytes()[:300])
+    with pytest.raises(PhotoError, match="000001.jpg: ") as told:
+        loader.load_examples([sample], 200)
+    assert told.value.code == "unreadable_image"
+
+
+def test_unknown_is_said_in_two_ways_and_only_of_what_is_outside():
+    corners = np.array([[-1.0, -1], [0, 0], [-1, 0], [0, 0], [-1, -1]])
+    unknown = loader.unknown_keypoints(corners, np.array([0, 0, 0, 2, 1]))
+    assert unknown.tolist() == [True, True, False, False, False]
+    assert loader.unknown_keypoints(np.stack([corners] * 2), np.zeros((2, 5), int)).sum(axis=1).tolist() == [4, 4]
 
 
 def test_normalise_puts_channels_first():
@@ -108,6 +130,111 @@ def test_split_of_validation(make_sheets):
     assert loader.split_samples(bare, named)[1:] == (named, "folder")
     with pytest.raises(ValueError, match="add samples"):
         loader.split_samples(bare[:1])
+
+
+MASKS = replace(CONFIG, input="mask")
+
+
+def test_masks_are_one_hot_and_lie_where_the_sheet_does(sheets):
+    example = examples_of(sheets, masks=True)[0]
+    picture, corners, _ = loader.plain_sample(example, MASKS)
+    assert picture.shape == (64, 64) and picture.dtype == np.uint8
+    given = loader.network_input([picture], MASKS)
+    assert given.shape == (1, 4, 64, 64) and given.dtype == np.float32
+    assert set(np.unique(given)) == {0, 1} and (given.sum(axis=1) == 1).all()
+    outline = np.zeros((64, 64), np.uint8)
+    cv2.fillPoly(outline, [np.round(corners).astype(np.int32)], 1)
+    assert (outline & (given[0, 1] > 0)).sum() > 0.93 * (outline | (given[0, 1] > 0)).sum()
+    assert not given[0, 2:].any()
+
+
+def test_one_hot_by_hand():
+    given = loader.one_hot(np.array([[[0, 3], [1, 2]]], np.uint8))
+    assert given[0].tolist() == [[[1, 0], [0, 0]], [[0, 0], [1, 0]], [[0, 0], [0, 1]], [[0, 1], [0, 0]]]
+
+
+def test_augmented_masks_are_those_of_the_same_change(sheets):
+    example = examples_of(sheets, masks=True)[0]
+    for seed in range(4):
+        _, of_photo, _ = loader.augmented_sample(example, CONFIG, np.random.default_rng(seed))
+        mask, of_mask, _ = loader.augmented_sample(example, MASKS, np.random.default_rng(seed))
+        np.testing.assert_array_equal(of_photo, of_mask)
+        centre = np.clip(np.round(of_mask.mean(axis=0)).astype(int), 0, 63)
+        assert mask.shape == (64, 64) and set(np.unique(mask)) <= {0, 1} and (mask == 1).any()
+        assert mask[centre[1], centre[0]] == 1 or not 0 < centre.min() <= centre.max() < 63
+
+
+def test_a_sample_without_a_mask_is_named(sheets):
+    samples = read_dataset(sheets)
+    samples[1].mask_path.unlink()
+    with pytest.raises(ValueError, match="sample 000001 has no mask, and input is 'mask'"):
+        loader.require_masks(samples, MASKS)
+    loader.require_masks(samples, CONFIG)
+    example = examples_of(sheets, masks=True)[1]
+    for make in (loader.plain_sample, lambda *a: loader.augmented_sample(*a, np.random.default_rng(0))):
+        with pytest.raises(ValueError, match="--input rgb"):
+            make(example, MASKS)
+
+
+def test_classes_that_are_none_are_told(sheets):
+    cv2.imwrite(str(sheets / "masks" / "000000.png"), np.full((104, 120), 7, np.uint8))
+    with pytest.raises(ValueError, match="has the class 7; classes are 0 to 3"):
+        examples_of(sheets, masks=True)
+
+
+def test_coordinates_are_in_units_of_the_input(sheets):
+    config = TrainConfig(model="regression_resnet18_v1b", height=64, width=96)
+    points = np.array([[-0.5, -0.5], [95.5, 63.5], [47.5, 15.5], [np.nan, np.nan]])
+    units = loader.target(points, np.array([2, 2, 1, 0]), config)
+    assert units.tolist() == [0, 0, 1, 1, 0.5, 0.25, 0, 0] and units.dtype == np.float32
+    np.testing.assert_allclose(decode_coordinates(units, (64, 96))[:3], points[:3], atol=1e-5)
+
+
+def test_shared_targets_are_of_what_is_seen_and_covered(sheets):
+    config = replace(CONFIG, maps="shared")
+    batch = next(loader.plain_batches(examples_of(sheets), config))
+    assert batch.targets.shape == (4, 3, 16, 16)
+    assert batch.targets[:, :2].max(axis=(2, 3)).min() > 0.5 and not batch.targets[:, 2].any()
+
+
+def test_landmarks_keep_their_order_and_their_unknowns(faces):
+    config = replace(CONFIG, joints=68)
+    samples = loader.read_samples(faces, config)
+    example = loader.load_examples(samples, 200)[0]
+    _, points, visibility = loader.plain_sample(example, config)
+    assert np.isnan(points[0]).all() and visibility.tolist() == [0, *[2] * 66, 0]
+    in_photo = transform(input_to_photo(example.size, config.input_spec), points[1:])
+    np.testing.assert_allclose(in_photo, samples[0].corners[1:], atol=1e-9)
+    assert loader.target(points, visibility, config).any(axis=(1, 2)).tolist() == [False, *[True] * 67]
+    for seed in range(4):
+        _, moved, seen = loader.augmented_sample(example, config, np.random.default_rng(seed))
+        # One affine map moves them all, and does not mirror them.
+        source = np.column_stack([points[1:], np.ones(67)])
+        affine, *_ = np.linalg.lstsq(source, moved[1:], rcond=None)
+        np.testing.assert_allclose(source @ affine, moved[1:], atol=1e-6)
+        assert np.linalg.det(affine[:2]) > 0.4
+        inside = ((moved >= -0.5) & (moved < 63.5)).all(axis=1)
+        assert np.isnan(moved[0]).all() and seen[67] == 0
+        assert seen[1:67].tolist() == np.where(inside, 2, 0)[1:67].tolist()
+
+
+def test_a_dataset_of_other_keypoints_says_which_joints(faces, sheets):
+    with pytest.raises(ValueError, match="68 keypoints a sample, of category 'face'.*--joints 68"):
+        loader.read_samples(faces, CONFIG)
+    with pytest.raises(ValueError, match="--joints 4"):
+        loader.read_samples(sheets, replace(CONFIG, joints=68))
+    assert len(loader.read_samples(sheets, CONFIG)) == 4
+
+
+def test_workers_share_each_batch(make_sheets):
+    examples = examples_of(make_sheets(6), masks=True)
+    config = replace(CONFIG, augment=True)
+    whole = list(loader.training_batches(examples, config, 1))
+    shares = [list(loader.training_batches(examples, config, 1, rank, 2)) for rank in range(2)]
+    for number, batch in enumerate(whole):
+        for part in ("images", "targets", "visibility"):
+            together = np.concatenate([getattr(share[number], part) for share in shares])
+            np.testing.assert_array_equal(together, getattr(batch, part))
 
 
 def test_prefetch_keeps_order_hands_faults_over_and_ends_its_thread():

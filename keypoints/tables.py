@@ -1,0 +1,86 @@
+"""An evaluation on the console."""
+
+from rich.console import Console
+from rich.table import Table
+
+from keypoints.metrics import WHICH
+
+ERRORS = tuple((unit, figure) for unit in ("px", "percent") for figure in ("median", "mean", "p95"))
+FILE_COLUMNS = 140
+WITHIN_PERCENT = 1.0  # of the diagonal: one point of the PCK curve for the table of conditions
+
+
+def print_evaluation(result):
+    """Print a dict as keypoints.evaluate.judge makes it."""
+    console = Console()
+    if not console.is_terminal:  # a file has no width of its own
+        console.width = FILE_COLUMNS
+    console.print(error_table(result))
+    console.print(pck_table(result["pck"]))
+    if result.get("conditions"):
+        console.print(condition_table(result))
+    for name in ("heatmap_accuracy", "published_heatmap_accuracy"):
+        console.print(f"{name.replace('_', ' ')}: {_told(result[name], 4)}")
+    console.print(f"heatmap MSE: {_told(result['heatmap_mse'], 8)}, MAE: {_told(result['heatmap_mae'], 6)}")
+    for name in ("scores", "visibility"):
+        if result[name]:
+            accuracy = result[name]["accuracy"]
+            console.print(f"{name}: right {_told(accuracy, 4)}, expected calibration error "
+                          f"{_told(result[name]['expected_calibration_error'], 4)}")
+
+
+def error_table(result):
+    """Errors by corners seen and covered, as they are numbered and after the shift that suits them best."""
+    table = _table(f"corner errors, {result['samples']} samples", ("matched", "corners"),
+                   ("n", *(f"{figure} {'%' if unit == 'percent' else unit}" for unit, figure in ERRORS)))
+    for matched, units in result["corners"].items():
+        for which in ("visible", "covered", "all"):
+            figures = [_told(units[unit][which][figure], 2) for unit, figure in ERRORS]
+            table.add_row(matched, which, str(units["px"][which]["count"]), *figures)
+    return table
+
+
+def pck_table(pck):
+    """Share of keypoints within each distance, in percent."""
+    table = _table("keypoints within a distance, %", ("distance",), tuple(WHICH))
+    for unit, sign in (("percent", "% of the diagonal"), ("px", "px")):
+        for k, limit in enumerate(pck[unit]["thresholds"]):
+            shares = [pck[unit][which] for which in WHICH]
+            table.add_row(f"{limit:g} {sign}", *("-" if share is None else f"{100 * share[k]:.1f}" for share in shares))
+        table.add_section()
+    return table
+
+
+def condition_table(result):
+    """One line a step of a condition, after one of the photos as they are."""
+    table = _table("under conditions: errors of all corners, cyclic", ("condition", "step"),
+                   ("median px", "median %", "mean %", "p95 %", f"within {WITHIN_PERCENT:g} %", "covered median %",
+                    "heatmap accuracy"))
+    last = None
+    for step in [{"name": "none"} | result, *result["conditions"]]:
+        if step["name"] != last:
+            table.add_section()
+        last = step["name"]
+        px, percent = (step["corners"]["cyclic"][unit] for unit in ("px", "percent"))
+        within = step["pck"]["percent"]["all"]
+        place = step["pck"]["percent"]["thresholds"].index(WITHIN_PERCENT)
+        table.add_row(
+            step["name"].replace("_", " "), f"{step['value']:g} {step['unit']}" if "value" in step else "",
+            _told(px["all"]["median"], 2), *(_told(percent["all"][figure], 2) for figure in ("median", "mean", "p95")),
+            "-" if within is None else f"{100 * within[place]:.1f}", _told(percent["covered"]["median"], 2),
+            _told(step["heatmap_accuracy"], 4),
+        )
+    return table
+
+
+def _table(title, left, right):
+    table = Table(title=title)
+    for heading in left:
+        table.add_column(heading, no_wrap=True)
+    for heading in right:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _told(value, digits):
+    return "-" if value is None else f"{value:.{digits}f}"
