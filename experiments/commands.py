@@ -95,7 +95,7 @@ def _print_results(document):
     Console(width=console.width if console.is_terminal else 160).print(table)
 
 
-@experiments.command(short_help="Compare the corner networks of two runs on photos.")
+@experiments.command(short_help="Compare the corner networks of two runs or bundles on photos.")
 @click.argument("run_a", type=FOLDER)
 @click.argument("run_b", type=FOLDER)
 @click.option("--photos", required=True, type=FOLDER, metavar="DIR",
@@ -106,13 +106,14 @@ def _print_results(document):
 @click.option("--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write the comparison here.")
 def compare(run_a, run_b, photos, settings, weights, json_file):
-    """Compare the corner networks of two runs of `foliopie keypoints train` on the same photos.
+    """Compare two corner networks on the same photos: folders of `foliopie keypoints train` or bundles.
 
     Tells B - A: below zero where RUN_B has the smaller errors.
     """
     os.environ.setdefault("OMP_NUM_THREADS", str(_cores()))  # MXNet reads it when it is imported
     import json
 
+    from deploy.bundle import BundleError
     from experiments.arms import compare_runs
     from keypoints.run import RunError
     from scenes.files import write_whole
@@ -122,6 +123,6 @@ def compare(run_a, run_b, photos, settings, weights, json_file):
         document = compare_runs(run_a, run_b, photos, settings, weights)
         if json_file:
             write_whole(json_file, (json.dumps(document, indent=1) + "\n").encode())
-    except (RunError, PhotoError, ValueError, OSError) as fault:
+    except (RunError, BundleError, PhotoError, ValueError, OSError) as fault:
         raise click.ClickException(str(fault)) from fault
     _print_results(document)

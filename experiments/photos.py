@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keypoints.config import STRIDE, TrainConfig
-from keypoints.heatmaps import decode_quad
+from deploy.bundle import MANIFEST
+from keypoints.config import CORNERS, TrainConfig
 from keypoints.metrics import cyclic_errors
+from keypoints.quads import decode_corners
 from scenes.dataset import known_corners
 from scenes.files import write_whole
 from scenes.images import fit_photo, input_to_photo, read_photo
@@ -171,11 +172,13 @@ def corner_errors(predicted, photos):
 
 
 def evaluate(run, photos, weights="last"):
-    """Evaluation of a run folder on a PhotoSet, from its cached corners where there are any.
+    """Evaluation of a run folder on a PhotoSet, from its cached corners where there are any; or of a bundle.
 
-    weights: "last" or "best". Raises ValueError as `cached_corners` does, keypoints.run.RunError, and
-    scenes.images.PhotoError.
+    weights: "last" or "best", of a run. Raises ValueError as `cached_corners` does, keypoints.run.RunError,
+    deploy.bundle.BundleError, and scenes.images.PhotoError.
     """
+    if is_bundle(run):  # nothing is ever written into a bundle
+        return Evaluation(photos, corner_errors(bundle_corners(run, photos), photos.photos))
     corners = cached_corners(run, photos, weights)
     if corners is None:
         corners = predict_corners(run, photos, weights)
@@ -226,9 +229,13 @@ def predict_corners(run, photos, weights="last"):
     Each photo is fitted to the input as the run was trained. Raises keypoints.run.RunError,
     scenes.images.PhotoError, and ValueError where a photo is of another size than its annotation says.
     """
+    from keypoints.decoding import points_in_input
     from keypoints.run import PREDICT_BATCH, load_network, normalise, predict_normalised
 
     net, config = load_network(run, weights)
+    if config.input != "rgb" or config.joints != CORNERS:
+        raise ValueError(f"{run} finds {config.joints} keypoints in input {config.input!r}; photos need a network that "
+                         f"finds {CORNERS} corners in 'rgb'")
     spec = config.input_spec
 
     def batches():
@@ -238,8 +245,30 @@ def predict_corners(run, photos, weights="last"):
 
     corners = np.empty((len(photos.photos), 4, 2))
     for k, heatmaps in enumerate(predict_normalised(net, batches())):
-        points, _ = decode_quad(heatmaps, STRIDE)
+        points, _, _ = points_in_input(heatmaps, config)
         points = transform(input_to_photo(photos.photos[k].size, spec), points)
+        corners[k] = points[order_corners(points)]
+    return corners
+
+
+def is_bundle(folder):
+    """Whether a folder is one that `foliopie deploy export` wrote."""
+    return (Path(folder) / MANIFEST).is_file()
+
+
+def bundle_corners(folder, photos):
+    """Corners (N, 4, 2) float64 in photo pixels, in published order, by a bundle's corner network alone, in OpenVINO.
+
+    Raises deploy.bundle.BundleError, scenes.images.PhotoError, and ValueError as `predict_corners` does.
+    """
+    from deploy.meter import load_networks
+
+    networks = load_networks(folder)
+    corners = np.empty((len(photos.photos), 4, 2))
+    for k, photo in enumerate(photos.photos):
+        heatmaps = networks.keypoints(fit_photo(_pixels(photo), networks.keypoints_spec)[None])[0]
+        points, _, _ = decode_corners(np.asarray(heatmaps, np.float32), networks.stride)
+        points = transform(input_to_photo(photo.size, networks.keypoints_spec), points)
         corners[k] = points[order_corners(points)]
     return corners
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from experiments.arms import Arm, Plan, run_plan
 from experiments.scene_tasks import GROUPS, render_task, scene_sources
-from experiments.training import Stage, Training
+from experiments.training import Stage, Training, passes
 from keypoints.loader import split_samples
 from scenes.dataset import read_dataset
 
@@ -42,7 +42,7 @@ class Scale:
 
 SCALES = {
     "quick": Scale((Stage(64, 64, 32, batch=8), Stage(96, 64, 16, batch=8)), 1, 16, (150, 200)),
-    "paper": Scale((Stage(128, 96, 21_600), Stage(256, 192, 7_600)), 3),
+    "paper": Scale((Stage(128, 96, 21_600), Stage(256, 192, 7_200)), 3),
 }
 
 
@@ -69,6 +69,8 @@ def make_plan(scale, request):
     sources = {"legs": request.legs, "textures": request.textures}
     if request.data:
         limit = min(len(split_samples(read_dataset(folder))[0]) for folder in folders)
+        for stage in scale.stages:  # told before hours are spent on the stages before
+            passes(stage.image_steps, stage.batch, limit)
     else:
         folders = (rendered / "plain", rendered / "all")
         tasks = (*render_task("scenes/first", folders[0], scale.scenes, scale.size, GROUPS, **sources),

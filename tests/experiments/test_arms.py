@@ -162,6 +162,15 @@ def test_comparison_of_two_datasets_is_fair(tmp_path, faked, make_sheets):
     assert configs[0].weights is None and configs[1].weights is not None
 
 
+def test_image_steps_that_no_passes_make_are_said_before_anything_is_made(tmp_path, faked, make_sheets):
+    photos = make_sheets("photos", 2)
+    request = Request(tmp_path / "out", data=(make_sheets("old", 40), make_sheets("new", 41)), photos=photos)
+    scale = replace(scene_comparison.SCALES["quick"], stages=(
+        scene_comparison.Stage(64, 64, 32, batch=8), scene_comparison.Stage(96, 64, 8 * 19, batch=8)))
+    with pytest.raises(ValueError, match="152 image steps .* 36 scenes"):
+        scene_comparison.make_plan(scale, request)
+
+
 def test_comparison_renders_its_own_scenes_at_scale_quick(tmp_path, faked):
     outcome = EXPERIMENTS["scene-comparison"].run(Request(tmp_path / "out"))
     assert faked.done[:3] == [("scenes/plain", scene_tasks.GROUPS), ("scenes/all", ()), ("scenes/validation", ())]

@@ -226,3 +226,33 @@ def test_a_network_that_knows_the_corners_is_right_in_every_photo(tmp_path, monk
     wrong = replace(photos, photos=tuple(replace(photo, size=(100, 100)) for photo in photos.photos))
     with pytest.raises(ValueError, match="is 120 x 160, its annotation says 100 x 100"):
         predict_corners(tmp_path, wrong)
+
+
+@pytest.mark.parametrize("settings", [{"input": "mask"}, {"joints": 68}])
+def test_a_run_that_finds_no_corners_in_photos_is_refused(monkeypatch, tmp_path, settings):
+    from keypoints import run as runs
+
+    photos = read_photos(write_coco(tmp_path / "p", [("a.png", (100, 120), WHOLE)]))
+    monkeypatch.setattr(runs, "load_network", lambda run, weights: (None, TrainConfig(**settings)))
+    with pytest.raises(ValueError, match="photos need a network"):
+        predict_corners(tmp_path, photos)
+
+
+def test_a_bundle_is_judged_as_it_answers(monkeypatch, tmp_path):
+    """Its network knows one photo's corners; nothing is written into it."""
+    from deploy import meter
+    from scenes.images import InputSpec
+
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "manifest.json").write_text("{}")
+    told = [value for x, y in SQUARE + 20 for value in (x, y, 2)]
+    photos = read_photos(write_coco(tmp_path / "p", [("a.png", (120, 160), told)]))
+    spec = InputSpec(96, 64, "letterbox", (0.0,) * 3, (1.0,) * 3)
+    corners = transform(np.linalg.inv(input_to_photo((120, 160), spec)), SQUARE + 22)
+    maps = encode(corners, [True] * 4, (24, 16), 4, 1.2)[None]
+    networks = meter.Networks(lambda image: maps, spec, 4, None, None)
+    monkeypatch.setattr(meter, "load_networks", lambda folder: networks)
+    errors = evaluate(bundle, photos).errors
+    np.testing.assert_allclose(errors, np.full((1, 4), 100 * 2 * 2**0.5 / 200), atol=0.1)
+    assert [path.name for path in bundle.iterdir()] == ["manifest.json"]
