@@ -3,7 +3,6 @@
 What is loaded is checked first: the manifest's schema, then the sha256 of every file that it names. Nothing in a bundle
 is ever executed, and no name in it may lead out of its folder.
 """
-import hashlib
 import json
 import math
 import os
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from scenes.crops import foot_crop
+from scenes.files import file_sha256
 from scenes.images import FITS, InputSpec
 from scenes.labels import NAMES
 
@@ -199,16 +199,7 @@ def file_records(manifest):
 
 def file_record(folder, name):
     """{"file": name, "sha256": ...} of a file in a bundle's folder."""
-    return {"file": name, "sha256": sha256(Path(folder) / name)}
-
-
-def sha256(path):
-    """The sha256 of a file, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return {"file": name, "sha256": file_sha256(Path(folder) / name)}
 
 
 def write_manifest(folder, manifest):
@@ -394,7 +385,7 @@ def _is_number(value):
 def _check_file(folder, record):
     path = folder / record["file"]
     try:
-        found = sha256(path)
+        found = file_sha256(path)
     except OSError as error:
         raise BundleError(path, f"cannot be read ({error.strerror}): copy the bundle again, whole") from error
     if found != record["sha256"]:

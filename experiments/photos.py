@@ -22,7 +22,7 @@ from keypoints.config import CORNERS, TrainConfig
 from keypoints.metrics import cyclic_errors
 from keypoints.quads import decode_corners
 from scenes.dataset import known_corners
-from scenes.files import write_whole
+from scenes.files import file_sha256, write_whole
 from scenes.images import fit_photo, input_to_photo, read_photo
 from scenes.sheet import order_corners, transform
 
@@ -126,12 +126,6 @@ def _photo(folder, image, keypoints):
     if path is None:
         raise FileNotFoundError(folder / name)
     return AnnotatedPhoto(name, path, (image["width"], image["height"]), corners, visibility, known)
-
-
-def file_sha256(path):
-    """Hash of a file's content, hexadecimal."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_settings(file, names):

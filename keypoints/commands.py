@@ -47,6 +47,11 @@ def keypoints():
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+THREADS = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="CPU threads of MXNet; all cores unless OMP_NUM_THREADS says otherwise.",
+)
 
 
 @keypoints.command()
@@ -194,11 +199,7 @@ NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random."
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="CPU threads of MXNet; all cores unless OMP_NUM_THREADS says otherwise.",
-)
+@THREADS
 @click.option(
     "--kvstore",
     type=click.Choice(["dist_sync"]),
@@ -307,11 +308,7 @@ def _typed(settings, ctx):
     metavar="FILE",
     help="Also write the result here.",
 )
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    help="CPU threads of MXNet; all cores unless OMP_NUM_THREADS says otherwise.",
-)
+@THREADS
 def evaluate(run, data, weights, failures, worst, figures, json_file, threads, **options):
     """Measure how far the run folder RUN is off on DATA, a dataset folder or one of annotated photos.
 

@@ -18,6 +18,7 @@ from keypoints.conditions import under
 from keypoints.decoding import METHODS, corners_in_photo
 from keypoints.loader import plain_batches, prefetch
 from keypoints.run import WEIGHTS, RunError, predict_normalised, write_text
+from scenes.files import file_sha256
 
 # Raise it whenever the same weights and samples would give something else.
 VERSION = 1
@@ -122,12 +123,6 @@ def joined(parts):
 
     names = [name for one in parts for name in one.names]
     return Predictions(names, *map(all_of, ("points", "scores", "visibility", "heatmaps")))
-
-
-def file_sha256(path):
-    """Hash of a file's content, hexadecimal. Raises OSError."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def samples_sha256(samples, masks=False, progress=None):

@@ -7,18 +7,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
+def columns():
+    """What a bar shows; its task has a field `rate`."""
+    return (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+
+
 @contextmanager
 def progress_bars():
     """Gives a function (description, total) -> function of how many more are done; each call of the first is a bar.
 
     On stderr where that is a terminal, and gone when the work is done.
     """
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    with Progress(*columns(), console=console, transient=True, disable=not console.is_terminal) as bars:
 
         def add(description, total):
             task, started, done = bars.add_task(description, total=total, rate=""), time.perf_counter(), 0

@@ -15,14 +15,7 @@ from pathlib import Path
 import mxnet as mx
 import numpy as np
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
 from keypoints import run as runs
 from keypoints.evaluate import report
@@ -37,6 +30,7 @@ from keypoints.loader import (
     split_samples,
     training_batches,
 )
+from keypoints.progress import columns
 from keypoints.run import RunError
 from keypoints.schedules import Watch, learning_rate
 from keypoints.workers import Group, share_of
@@ -315,17 +309,7 @@ _console = Console(stderr=True, soft_wrap=True)
 
 
 def _progress(shown=True):
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=_console,
-        speed_estimate_period=300,
-        disable=not shown,
-    )
+    return Progress(*columns(), console=_console, speed_estimate_period=300, disable=not shown)
 
 
 class _ConsoleHandler(logging.Handler):

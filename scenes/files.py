@@ -1,5 +1,6 @@
-"""Files of a dataset or of results: written whole or not at all, copied or linked; masks as PNG."""
+"""Files of a dataset or of results: written whole or not at all, copied or linked, hashed; masks as PNG."""
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -42,3 +43,9 @@ def mask_png(mask):
     if not done:
         raise OSError(f"a mask of shape {mask.shape} and type {mask.dtype} could not be encoded as PNG")
     return data.tobytes()
+
+
+def file_sha256(path):
+    """Hash of a file's content, hexadecimal. Raises OSError."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

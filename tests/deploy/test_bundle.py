@@ -18,10 +18,10 @@ from deploy.bundle import (
     flatten,
     model_card,
     read_golden,
-    sha256,
     write_golden,
     write_manifest,
 )
+from scenes.files import file_sha256
 from scenes.images import InputSpec
 
 
@@ -225,7 +225,7 @@ def test_nothing_in_a_bundle_is_executed(bundle_folder):
 
 def test_sha256_of_a_known_text(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
-    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_the_card_holds_figures_notes_and_versions(bundle):

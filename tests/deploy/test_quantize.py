@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from deploy.bundle import CARD, GOLDEN, MANIFEST, Bundle, BundleError, sha256
+from deploy.bundle import CARD, GOLDEN, MANIFEST, Bundle, BundleError
 from deploy.commands import deploy
 from deploy.golden import draw_scene
 from deploy.parity import LIMITS, verify
@@ -28,6 +28,7 @@ from deploy.quantize import (  # noqa: E402
     quantize_network,
     quiet_nncf,
 )
+from scenes.files import file_sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,7 +61,7 @@ def test_the_new_bundle_holds_int8_beside_the_others(side_folder, photos, tmp_pa
     assert new.precisions("keypoints") == ("fp32", "fp16", "int8") and new.precisions("side") == ("fp32", "fp16")
     assert [new.default_precision(model) for model in new.models] == ["int8", "int8", "fp16"]
     for name in (GOLDEN, CARD, "keypoints.fp32.bin", "segmentation.fp16.xml", "side.fp16.bin"):
-        assert sha256(out / name) == sha256(side_folder / name)
+        assert file_sha256(out / name) == file_sha256(side_folder / name)
     variant = new.manifest["models"]["keypoints"]["variants"]["int8"]
     assert variant["quantized"]["from"] == "fp32" and variant["quantized"]["images"] == 12
     kept = {"variants": 0, "default_precision": 0}
