@@ -14,6 +14,7 @@ import numpy as np
 LOWEST_PROBABILITY = 1e-3
 TEMPERATURES = (0.05, 20.0)  # the search's ends
 BINS = 10
+OUTSIDE = 2  # place of the probability of being outside the photo, after seen and covered
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,21 @@ class Calibration:
         for name in ("limit_percent", "temperature"):
             if not 0 < getattr(self, name) < np.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be finite and above 0")
+        if type(self.corners) is not int or self.corners < 0:
+            raise ValueError(f"corners is {self.corners!r}; it must be how many they were, 0 or more")
 
     def probability(self, scores):
-        """Scores (...) -> probabilities (...) float64 that the corner's error is below limit_percent."""
+        """Scores (...) of corners in the photo -> probabilities (...) float64 that the error is below limit_percent."""
         return np.interp(scores, self.scores, self.probabilities)
+
+    def confidence(self, scores, shares=None):
+        """Probabilities (...) float64 that a corner is in the photo and its error below limit_percent.
+
+        scores: (...), raw. shares: (..., 3) raw probabilities of seen, covered, outside; None where the network tells
+        none, and the corner is then taken to be in the photo.
+        """
+        inside = 1.0 if shares is None else 1 - self.visibility(shares)[..., OUTSIDE]
+        return self.probability(scores) * inside
 
     def visibility(self, probabilities):
         """Raw probabilities (..., 3) of seen, covered, outside -> calibrated ones, rows of sum 1."""
@@ -64,7 +76,11 @@ class Calibration:
         names = sorted(field.name for field in dataclasses.fields(cls))
         if sorted(values) != names:
             raise ValueError(f"a calibration has the fields {', '.join(names)}, not {', '.join(sorted(values))}")
-        return cls(**values | {"scores": tuple(values["scores"]), "probabilities": tuple(values["probabilities"])})
+        try:
+            tables = {name: tuple(values[name]) for name in ("scores", "probabilities")}
+            return cls(**values | tables)
+        except TypeError as fault:
+            raise ValueError(f"a field is of another kind than it must be: {fault}") from fault
 
 
 def fit(scores, errors_percent, limit_percent, shares=None, visibility=None):

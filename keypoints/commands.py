@@ -55,25 +55,28 @@ THREADS = click.option(
 
 
 @keypoints.command()
-@click.argument("data", type=FOLDER)
+@click.argument("data", type=FOLDER, nargs=-1, required=True)
 @click.option(
     "--model",
     type=click.Choice(
-        ["simple_pose_resnet18_v1b", "simple_pose_resnet50_v1b", "hourglass", "regression_resnet18_v1b"]
+        ["simple_pose_resnet18_v1b", "simple_pose_resnet50_v1b", "hourglass", "pyramid_resnet18_v1b",
+         "regression_resnet18_v1b"]
     ),
     default="simple_pose_resnet18_v1b",
     show_default=True,
-    help="GluonCV's SimplePose with ResNet 18 or 50; a stacked hourglass; or coordinates without heatmaps.",
+    help="GluonCV's SimplePose with ResNet 18 or 50; a stacked hourglass; a feature pyramid; or coordinates without "
+    "heatmaps.",
 )
 @click.option(
     "--joints", type=int, default=4, show_default=True, help="Keypoints of a sample; 4 are the corners of a sheet."
 )
 @click.option(
     "--maps",
-    type=click.Choice(["each", "shared"]),
+    type=click.Choice(["each", "shared", "sheet"]),
     default="each",
     show_default=True,
-    help="A heatmap for each corner, or three for all that are seen, covered and outside the photo.",
+    help="A heatmap for each corner; three for all that are seen, covered and outside the photo; or these and one of "
+    "where the sheet is.",
 )
 @click.option(
     "--input",
@@ -190,6 +193,9 @@ THREADS = click.option(
     "--covered-weight", type=float, default=2.0, show_default=True, help="Weight of covered keypoints in visibility_l2."
 )
 @click.option(
+    "--interior-weight", type=float, default=1.0, show_default=True, help="Weight of that last map of --maps sheet."
+)
+@click.option(
     "--augment/--no-augment", default=True, show_default=True, help="Change the training photos at random."
 )
 @click.option(
@@ -207,7 +213,7 @@ THREADS = click.option(
 )
 @click.pass_context
 def train(ctx, data, out, resume, validation, stop_after, threads, kvstore, **settings):
-    """Train on the dataset folder DATA.
+    """Train on the dataset folder DATA, or on several together.
 
     The run folder gets its configuration, one history line an epoch, the best and last weights, and what it
     needs to go on after an interruption at any moment.
@@ -283,6 +289,13 @@ def _typed(settings, ctx):
     help="Also with the photos darker and lighter, flatter, smeared, coarser and turned, step by step.",
 )
 @click.option(
+    "--calibration/--no-calibration",
+    "calibrated",
+    default=True,
+    show_default=True,
+    help="Also what the run's calibration.json makes of scores and visibility, where it is of these weights.",
+)
+@click.option(
     "--failures",
     type=NEW_FOLDER,
     metavar="DIR",
@@ -351,6 +364,76 @@ def evaluate(run, data, weights, failures, worst, figures, json_file, threads, *
     print_evaluation(judgement.result)
     for path in written:
         click.echo(f"written: {path}")
+
+
+@keypoints.command()
+@click.argument("run", type=FOLDER)
+@click.argument("data", type=FOLDER)
+@click.option(
+    "--split",
+    type=click.Choice(["validation", "test", "all"]),
+    default="validation",
+    show_default=True,
+    help="The samples to fit to; none that RUN was trained on.",
+)
+@click.option(
+    "--weights",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help="Which weights of the run.",
+)
+@THREADS
+def calibrate(run, data, split, weights, threads):
+    """Make the scores and visibilities of the run folder RUN mean what they say, on the dataset folder DATA.
+
+    Writes calibration.json into the run, which `evaluate` and `foliopie deploy export` use from then on, and prints
+    what it is worth: before, after on the samples that it was fitted to, and after in cross-validation, where every
+    sample is told by a calibration fitted without it.
+    """
+    _set_threads(threads)
+    import importlib
+
+    importlib.import_module("sklearn")  # told before any work, where it is missing
+    from keypoints.calibrate import calibrate as calibrate_run
+    from keypoints.progress import progress_bars
+    from keypoints.tables import print_calibration
+
+    try:
+        with progress_bars() as progress:
+            kept, path = calibrate_run(run, data, None if split == "all" else split, weights, progress=progress)
+    except _faults() as fault:
+        raise click.ClickException(str(fault)) from fault
+    print_calibration(kept)
+    click.echo(f"written: {path}")
+
+
+@keypoints.command()
+@click.argument("run", type=FOLDER)
+@click.argument("out", type=NEW_FOLDER)
+@click.option(
+    "--weights",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help="Which weights of the run; they become the best of the new one.",
+)
+@THREADS
+def release(run, out, weights, threads):
+    """Write the weights of the run folder RUN in half precision (FP16) into the new folder OUT, to be handed on.
+
+    OUT is a run of its own, without a history and nothing to go on from: configuration, weights, and the calibration
+    where RUN has one. Says how far its answers are from those of RUN.
+    """
+    _set_threads(threads)
+    from keypoints.release import release as release_run
+
+    try:
+        report = release_run(run, out, weights)
+    except _faults() as fault:
+        raise click.ClickException(str(fault)) from fault
+    click.echo(report)
+    click.echo(f"run: {out}")
 
 
 @keypoints.command()

@@ -17,16 +17,18 @@ INPUT_MULTIPLES = {
     "simple_pose_resnet18_v1b": 32,
     "simple_pose_resnet50_v1b": 32,
     "hourglass": 16,
+    "pyramid_resnet18_v1b": 32,
     "regression_resnet18_v1b": 32,
 }
 MODELS = tuple(INPUT_MULTIPLES)
 REGRESSION_MODELS = ("regression_resnet18_v1b",)
 PRETRAINED_MODELS = tuple(name for name in MODELS if name.endswith("_v1b"))  # GluonCV has weights for these
 SHARED_MAPS = 3  # corners seen, covered, outside the photo
+SHEET_MAPS = SHARED_MAPS + 1  # and after them the sheet's interior, in logits
 CHANNELS = {"rgb": 3, "mask": len(NAMES)}
 CHOICES = {
     "model": MODELS,
-    "maps": ("each", "shared"),
+    "maps": ("each", "shared", "sheet"),
     "input": tuple(CHANNELS),
     "fit": ("letterbox", "stretch", "turn"),
     "loss": ("l2", "focal", "ohkm", "slope", "visibility_l2"),
@@ -35,8 +37,8 @@ CHOICES = {
 }
 ABOVE_ZERO = ("joints", "stacks", "filters", "batch", "epochs", "sigma_px", "learning_rate", "focal_threshold",
               "ohkm_hardest", "plateau_factor", "plateau_patience")
-NOT_NEGATIVE = ("peak_weight", "focal_low", "focal_high", "slope_weight", "covered_weight", "weight_decay",
-                "clip_norm", "early_stopping")
+NOT_NEGATIVE = ("peak_weight", "focal_low", "focal_high", "slope_weight", "covered_weight",
+                "interior_weight", "weight_decay", "clip_norm", "early_stopping")
 BELOW_ONE = ("warmup", "average_decay", "plateau_factor")
 # Setting -> (the setting that it goes with, the value of that one): with another value it would do nothing.
 BELONGS_TO = {
@@ -48,6 +50,7 @@ BELONGS_TO = {
     "ohkm_hardest": ("loss", "ohkm"),
     "slope_weight": ("loss", "slope"),
     "covered_weight": ("loss", "visibility_l2"),
+    "interior_weight": ("maps", "sheet"),
     "plateau_factor": ("schedule", "plateau"),
     "plateau_patience": ("schedule", "plateau"),
 }
@@ -59,14 +62,15 @@ class TrainConfig:
     """Everything that decides the weights, but for the data.
 
     Network. model: one of MODELS. joints: keypoints of a sample; 4 are the corners of a sheet. maps: "each", a
-    heatmap a keypoint, or "shared", three for corners seen, covered and outside the photo. input: "rgb", or "mask",
+    heatmap a keypoint; "shared", three for corners seen, covered and outside the photo; or "sheet", those and a fourth
+    of where the sheet is, covered or not. input: "rgb", or "mask",
     the four classes of the dataset's masks, one channel each. stacks, filters: of the hourglass. height, width:
     network input in pixels, multiples of INPUT_MULTIPLES[model]. fit: how a photo of another shape enters
     (scenes.images.InputSpec).
 
     Loss, see keypoints.losses. sigma_px: of the target peaks, in heatmap pixels. peak_weight: of every loss on
     heatmaps. focal_threshold, focal_low, focal_high: of "focal". ohkm_hardest: of "ohkm". slope_weight: of "slope".
-    covered_weight: of "visibility_l2".
+    covered_weight: of "visibility_l2". interior_weight: of the fourth map of "sheet".
 
     Optimizer. learning_rate: after warm-up, which is linear over `warmup` (a share of all steps); then `schedule`, see
     keypoints.schedules, with plateau_factor and plateau_patience (epochs) for "plateau". weight_decay: of L2 on the
@@ -96,6 +100,7 @@ class TrainConfig:
     ohkm_hardest: int = 3
     slope_weight: float = 0.1
     covered_weight: float = 2.0
+    interior_weight: float = 1.0
     optimizer: str = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
@@ -150,9 +155,9 @@ class TrainConfig:
                 raise ValueError(f"{field.name} is {getattr(self, field.name)}, and {other} is "
                                  f"{getattr(self, other)!r}; it goes with {other} {value!r} alone: choose that, or "
                                  f"leave {field.name} out")
-        if self.maps == "shared" and (self.is_regression or self.joints != CORNERS):
-            raise ValueError(f"maps is 'shared' with model {self.model} and joints {self.joints}; it is for models "
-                             f"that draw heatmaps of {CORNERS} corners: choose maps 'each'")
+        if self.maps != "each" and (self.is_regression or self.joints != CORNERS):
+            raise ValueError(f"maps is {self.maps!r} with model {self.model} and joints {self.joints}; it is for "
+                             f"models that draw heatmaps of {CORNERS} corners: choose maps 'each'")
         for field in dataclasses.fields(self):
             if self.is_regression and field.name in OF_PEAKS and getattr(self, field.name) != field.default:
                 raise ValueError(f"{field.name} is {getattr(self, field.name)} with model {self.model}, which draws no "
@@ -182,7 +187,12 @@ class TrainConfig:
         """Channels that the network gives: heatmaps, or coordinates."""
         if self.is_regression:
             return 2 * self.joints
-        return SHARED_MAPS if self.maps == "shared" else self.joints
+        return {"each": self.joints, "shared": SHARED_MAPS, "sheet": SHEET_MAPS}[self.maps]
+
+    @property
+    def peaks(self):
+        """How many of the outputs are heatmaps with peaks: the first ones."""
+        return SHARED_MAPS if self.maps == "sheet" else self.outputs
 
     @property
     def input_spec(self):

@@ -9,6 +9,7 @@ from keypoints.metrics import WHICH
 from scenes.preparation.figures import blank_figure, save_figure
 
 COLOURS = {"all": "#333333", "visible": "#2c5fa8", "covered": "#c0392b"}
+RAW = "#b8b8b8"  # of what a calibration changes
 # Fine enough to look smooth; the table of an evaluation has few thresholds.
 PCK_PERCENT = np.linspace(0, 10, 201)
 PCK_PX = np.linspace(0, 50, 201)
@@ -45,26 +46,35 @@ def reliability_figure(reports, name):
     """How often what is told with a probability is so, beside that probability.
 
     reports: {title: {"bins", "expected_calibration_error"}}, as keypoints.evaluate.calibration gives them, one panel
-    each. On the diagonal a probability means what it says; beside a point stands how many keypoints it is of.
+    each; with "calibrated", another such dict, that is drawn over it. On the diagonal a probability means what it says;
+    beside a point of the last drawn stands how many keypoints it is of.
     """
     figure = blank_figure(max(4.6 * len(reports), 4.6), 4.6, f"{name}: reliability of what the network tells")
     for panel, (title, report) in zip(np.atleast_1d(figure.subplots(1, len(reports))), reports.items(), strict=True):
-        bins = [one for one in report["bins"] if one["count"]]
-        confidence, accuracy, count = (np.array([one[key] for one in bins], float)
-                                       for key in ("confidence", "right", "count"))
         panel.plot((0, 1), (0, 1), color="#999999", linewidth=1, linestyle="--")
-        panel.plot(confidence, accuracy, color=COLOURS["visible"], linewidth=1)
-        panel.scatter(confidence, accuracy, s=15 + 150 * count / count.sum(), color=COLOURS["visible"], zorder=3,
-                      clip_on=False)
-        for x, y, n in zip(confidence, accuracy, count, strict=True):
-            panel.annotate(f"{n:.0f}", (x, y), xytext=(6, -9), textcoords="offset points", fontsize=7, color="#555555")
-        error = report["expected_calibration_error"]
+        after = report.get("calibrated")
+        _draw_reliability(panel, report, RAW if after else COLOURS["visible"], "as the network tells it", not after)
+        errors = f"expected calibration error {report['expected_calibration_error']:.3f}"
+        if after:
+            _draw_reliability(panel, after, COLOURS["visible"], "calibrated")
+            errors += f", calibrated {after['expected_calibration_error']:.3f}"
+            panel.legend(loc="lower right", fontsize=8, frameon=False)
         panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="told probability", aspect="equal")
-        panel.set_title(f"{title}\nexpected calibration error {error:.3f}", fontsize=10)
+        panel.set_title(f"{title}\n{errors}", fontsize=10)
         panel.grid(alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylabel("share that is so")
     return figure
+
+
+def _draw_reliability(panel, report, colour, label, counted=True):
+    bins = [one for one in report["bins"] if one["count"]]
+    confidence, accuracy, count = (np.array([one[key] for one in bins], float)
+                                   for key in ("confidence", "right", "count"))
+    panel.plot(confidence, accuracy, color=colour, linewidth=1, label=label)
+    panel.scatter(confidence, accuracy, s=15 + 150 * count / count.sum(), color=colour, zorder=3, clip_on=False)
+    for x, y, n in zip(confidence, accuracy, count, strict=True) if counted else ():
+        panel.annotate(f"{n:.0f}", (x, y), xytext=(6, -9), textcoords="offset points", fontsize=7, color="#555555")
 
 
 def turn_figure(curve, name):
@@ -97,11 +107,11 @@ def write_curves(folder, judgement):
     """
     name, result = judgement.subject.name, judgement.result
     figures = {"pck": pck_figure(judgement.findings, name), "turn": turn_figure(result["turn"], name)}
-    reports = {}
-    if result["scores"]:
-        reports[f"score: within {result['scores']['right_percent']:g} % of the diagonal"] = result["scores"]
-    if result["visibility"]:
-        reports["visibility: seen, covered or outside"] = result["visibility"]
+    titles = {"scores": "score: within {right_percent:g} % of the diagonal",
+              "visibility": "visibility: seen, covered or outside"}
+    calibrated = result["calibrated"] or {}
+    reports = {title.format(**result[name]): result[name] | {"calibrated": calibrated.get(name)}
+               for name, title in titles.items() if result[name]}
     if reports:
         figures["reliability"] = reliability_figure(reports, name)
     paths = []

@@ -24,7 +24,7 @@ def points_in_input(output, config, method=METHOD):
         points = decode_coordinates(output, (config.height, config.width))
         return points, np.full(len(points), np.nan), None
     if config.joints == CORNERS:
-        return decode_corners(output, STRIDE, method)
+        return decode_corners(output, STRIDE, method, config.maps)
     return *decode(output, STRIDE, method), None
 
 

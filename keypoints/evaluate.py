@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keypoints import metrics
+from keypoints import metrics, run_calibration
 from keypoints.calibration import expected_calibration_error, reliability
 from keypoints.conditions import UNITS, conditions
 from keypoints.config import CORNERS
@@ -27,11 +27,12 @@ class Findings:
     predictions: keypoints.predictions.Predictions. truth: keypoints.subject.Truth. method: of decoding. From them:
     found (N, K, 2), photo pixels, as predicted; shifts (N,), see metrics.cyclic_shifts; errors_px and errors_percent
     (of the diagonal), (N, K), after those shifts; scores (N, K) and told (N, K, 3) or None, in the truth's places.
-    Keypoints with visibility 0 have errors that mean nothing.
+    Keypoints with visibility 0 have errors that mean nothing. calibration: keypoints.calibration.Calibration of the
+    network, or None; all but the figures of its own is of raw scores.
     """
 
-    def __init__(self, predictions, truth, method=METHOD):
-        self.predictions, self.truth = predictions, truth
+    def __init__(self, predictions, truth, method=METHOD, calibration=None):
+        self.predictions, self.truth, self.calibration = predictions, truth, calibration
         self.found = predictions.points[method]
         self.shifts = metrics.cyclic_shifts(self.found, truth.corners, truth.visibility)
         self.errors_px = metrics.corner_errors(metrics.rolled(self.found, self.shifts), truth.corners)
@@ -48,8 +49,9 @@ class Findings:
             "samples": len(truth.sizes),
             "corners": metrics.corner_report(self.found, truth.corners, truth.visibility, truth.sizes),
             "pck": metrics.pck_report(self.errors_px, truth.visibility, truth.sizes),
-            "scores": self._score_figures(present),
-            "visibility": None if self.told is None else self._visibility_figures(),
+            "scores": self._score_figures(present, self.scores),
+            "visibility": None if self.told is None else self._visibility_figures(self.told),
+            "calibrated": None if self.calibration is None else self._calibrated_figures(present),
         }
         for name in ("mse", "mae"):
             result[f"heatmap_{name}"] = float(heatmaps[name].mean()) if name in heatmaps else None
@@ -60,19 +62,26 @@ class Findings:
         )
         return result
 
-    def _score_figures(self, present):
+    def _calibrated_figures(self, present):
+        """The same of what the calibration makes of scores and shares."""
+        told = None if self.told is None else self.calibration.visibility(self.told)
+        return {
+            "scores": self._score_figures(present, self.calibration.probability(self.scores)),
+            "visibility": None if told is None else self._visibility_figures(told),
+        }
+
+    def _score_figures(self, present, scores):
         """Scores taken for the probability that a corner is within RIGHT_PERCENT; None without scores."""
-        scores, right = self.scores[present], self.errors_percent[present] <= RIGHT_PERCENT
+        scores, right = scores[present], self.errors_percent[present] <= RIGHT_PERCENT
         if not scores.size or not np.isfinite(scores).all():
             return None
         return {"right_percent": RIGHT_PERCENT, "accuracy": float(right.mean())} | calibration(scores, right)
 
-    def _visibility_figures(self):
+    def _visibility_figures(self, told):
         """What is told of being seen, covered or outside, with the probability of the likeliest as confidence."""
         visibility = self.truth.visibility
-        right = self.told.argmax(axis=-1) == 2 - visibility
-        told = calibration(self.told.max(axis=-1).ravel(), right.ravel())
-        return metrics.visibility_report(self.told, visibility) | told
+        right = told.argmax(axis=-1) == 2 - visibility
+        return metrics.visibility_report(told, visibility) | calibration(told.max(axis=-1).ravel(), right.ravel())
 
     def worst(self):
         """(indices of the samples, largest error of a corner of each in percent of the diagonal), worst first."""
@@ -92,7 +101,7 @@ def report(outputs, targets, examples, config, method=METHOD):
 
     outputs, targets: (N, C, h, w), or coordinates (N, 2K). "corners" as metrics.corner_report has it, "pck", "scores",
     "visibility", "heatmap_mse", "heatmap_mae", "heatmap_accuracy" right and "published_heatmap_accuracy" as GluonCV has
-    it, "samples". What a network has not (heatmaps, probabilities of visibility) is None.
+    it, "samples". What a network has not (heatmaps, probabilities of visibility, a calibration) is None.
     """
     predictions = decoded(outputs, targets, examples, config, (method,))
     return Findings(predictions, Truth.of_examples(examples), method).figures()
@@ -120,24 +129,27 @@ class Judgement:
 
 def judge(
     run, data, split=None, weights="best", photos=False, with_conditions=False, method=METHOD, worst=WORST,
-    progress=no_progress,
+    calibrated=True, progress=no_progress,
 ):  # fmt: skip
     """Judgement of a run folder on a data folder; writes evaluation-NAME.json into the run.
 
     data, split, photos: as keypoints.subject.open_subject. weights: "best" or "last". with_conditions: also under every
     step of keypoints.conditions. method: of decoding, see keypoints.decoding. worst: how many samples are named as
-    the worst. progress: as keypoints.subject.no_progress.
+    the worst. calibrated: also what the run's calibration makes of scores and shares, where it has one that belongs to
+    them. progress: as keypoints.subject.no_progress.
     Raises RunError, WeightsError, PhotoError, ValueError, OSError.
     """
     subject = open_subject(run, data, split, weights, photos, progress)
     truth = subject.truth
-    findings = Findings(subject.predictions(), truth, method)
+    calibration, about = _calibration_of(subject, method) if calibrated else (None, None)
+    findings = Findings(subject.predictions(), truth, method, calibration)
     result = {
         "data": subject.name,
         "split": split,
         "weights": WEIGHTS[weights],
         "weights_sha256": subject.made_of["weights_sha256"],
         "decode": method,
+        "calibration": about,
         **findings.figures(),
         "worst": [
             {"name": subject.samples[index].name, "percent": float(error)}
@@ -148,7 +160,7 @@ def judge(
     if with_conditions:
         result["conditions"] = []
         for condition in conditions(of_masks=subject.config.input == "mask"):
-            under = Findings(subject.predictions(condition), truth, method)
+            under = Findings(subject.predictions(condition), truth, method, calibration)
             result["conditions"].append(
                 {"name": condition.name, "value": condition.value, "unit": UNITS[condition.name]} | under.figures()
             )
@@ -158,6 +170,23 @@ def judge(
     path = Path(run) / f"evaluation-{subject.name}.json"
     write_text(path, json.dumps(result, indent=2) + "\n")
     return Judgement(subject, findings, result, path)
+
+
+def _calibration_of(subject, method):
+    """(Calibration or None, what is told about it: dict or None) of the run of a Subject.
+
+    Whether it was fitted to the very samples of the subject is told: there it looks better than it is.
+    """
+    kept = run_calibration.read(subject.run)
+    if kept is None:
+        return None, None
+    about = {
+        "left_out": kept.why_not(subject.made_of, method),
+        "data": kept.data,
+        "corners": kept.calibration.corners,
+        "of_these_samples": kept.made_of["samples_sha256"] == subject.made_of["samples_sha256"],
+    }
+    return None if about["left_out"] else kept.calibration, about
 
 
 def turn_curve(turned):

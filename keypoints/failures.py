@@ -104,7 +104,7 @@ def heat_of_photo(heatmaps, held_size, size, config):
 
     held_size: (width, height) of what was fitted to the input. size: (width, height) of the picture wanted.
     """
-    heat = np.clip(np.asarray(heatmaps, np.float32).max(axis=0), 0, 1)
+    heat = np.clip(np.asarray(heatmaps[: config.peaks], np.float32).max(axis=0), 0, 1)
     rows, columns = heat.shape
 
     def scaling(source, target):

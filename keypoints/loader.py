@@ -16,6 +16,7 @@ from keypoints.augmentation import augment_points
 from keypoints.config import CORNERS, MEAN, STD, STRIDE
 from keypoints.coordinates import encode_coordinates
 from keypoints.heatmaps import encode, encode_shared
+from keypoints.outlines import encode_interior
 from scenes.augment import UNKNOWN, AugmentConfig, augment
 from scenes.dataset import read_category, read_dataset, read_mask
 from scenes.images import PhotoError, fit_photo, input_to_photo, read_photo
@@ -251,13 +252,17 @@ def augmented_sample(example, config, rng):
 def target(corners, visibility, config):
     """What the network is to give for keypoints (K, 2) in input pixels, NaN where unknown, and visibility (K,).
 
-    Heatmaps float32 (maps, h, w): covered keypoints have whole peaks, unknown ones none. For a regression coordinates
+    Heatmaps float32 (maps, h, w): covered keypoints have whole peaks, unknown ones none; the last of maps "sheet" has
+    shares of the sheet.
     (2K,), see keypoints.coordinates.
     """
     if config.is_regression:
         return encode_coordinates(corners, (config.height, config.width))
-    if config.maps == "shared":
-        return encode_shared(corners, visibility, config.heatmap_size, STRIDE, config.sigma_px)
+    if config.maps != "each":
+        maps = encode_shared(corners, visibility, config.heatmap_size, STRIDE, config.sigma_px)
+        if config.maps == "shared":
+            return maps
+        return np.concatenate([maps, encode_interior(corners, config.heatmap_size, STRIDE)[None]])
     present = np.isfinite(corners).all(axis=1)
     return encode(corners, present, config.heatmap_size, STRIDE, config.sigma_px)
 

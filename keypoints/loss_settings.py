@@ -11,8 +11,8 @@ def check_loss(config):
                 "have loss 'l2' alone: choose it, or a model that draws heatmaps"
             )
         return
-    if config.loss in ("ohkm", "slope") and config.maps == "shared":
-        raise ValueError(f"loss is {config.loss!r} with maps 'shared'; {corners_only}")
+    if config.loss in ("ohkm", "slope") and config.maps != "each":
+        raise ValueError(f"loss is {config.loss!r} with maps {config.maps!r}; {corners_only}")
     if config.loss == "ohkm" and not 1 <= config.ohkm_hardest <= config.joints:
         raise ValueError(
             f"ohkm_hardest is {config.ohkm_hardest} with {config.joints} keypoints; choose 1 to {config.joints}"

@@ -24,6 +24,11 @@ SHORTEST_EDGE_PX = 1.0  # heatmap pixels; well below it an edge has no direction
 def build_loss(config):
     """The loss of a TrainConfig. Raises ValueError where it does not go with the network, as check_loss does."""
     check_loss(config)
+    loss = _of_peaks_or_coordinates(config)
+    return InteriorLoss(loss, config.peaks, config.interior_weight) if config.maps == "sheet" else loss
+
+
+def _of_peaks_or_coordinates(config):
     if config.model.startswith("regression"):
         return CoordinateLoss()
     peaks = {"sigma_px": config.sigma_px, "peak_weight": config.peak_weight}
@@ -36,7 +41,7 @@ def build_loss(config):
     if config.loss == "slope":
         return SlopeLoss(config.slope_weight, **peaks)
     if config.loss == "visibility_l2":
-        return VisibilityL2Loss(config.covered_weight, config.maps == "shared", **peaks)
+        return VisibilityL2Loss(config.covered_weight, config.maps != "each", **peaks)
     raise ValueError(
         f"loss is {config.loss!r}; choose one of: l2, focal, ohkm, slope, visibility_l2"
     )
@@ -204,3 +209,26 @@ class CoordinateLoss(Loss):
         somewhere = F.max(F.abs(target), axis=2) > 0
         known = F.maximum(visibility > 0, somewhere)
         return F.sum(known * squares, axis=1) / F.maximum(F.sum(known, axis=1), 1.0)
+
+
+class InteriorLoss(Loss):
+    """Another loss on the first `maps` channels, plus `weight` times the cross-entropy of the last one, the sheet's
+    interior.
+
+    prediction: (N, maps + 1, h, w), the last channel in logits. target: the same shape; its last channel has the share
+    of each pixel that the sheet fills, or -1 throughout where nobody can tell, which has loss 0
+    (keypoints.outlines.encode_interior). The cross-entropy is the mean over the pixels.
+    """
+
+    def __init__(self, loss, maps, weight):
+        super().__init__(weight=None, batch_axis=0)
+        self.loss = loss
+        self._maps, self._interior_weight = maps, weight
+
+    def hybrid_forward(self, F, prediction, target, visibility):
+        logits, share = (F.slice_axis(part, 1, self._maps, None) for part in (prediction, target))
+        # Written so that no exponential grows: log(1 + e^x) = max(x, 0) + log(1 + e^-|x|).
+        entropy = F.relu(logits) - logits * share + F.Activation(-F.abs(logits), act_type="softrelu")
+        interior = F.mean((share >= 0) * entropy, axis=(1, 2, 3))
+        peaks = (F.slice_axis(part, 1, 0, self._maps) for part in (prediction, target))
+        return self.loss(*peaks, visibility) + self._interior_weight * interior

@@ -75,6 +75,7 @@ def heatmap_figures(outputs, targets, config):
     """
     if config.is_regression:
         return {}
+    outputs, targets = outputs[:, : config.peaks], targets[:, : config.peaks]
     mse, mae = metrics.heatmap_errors(outputs, targets)
     found = {"mse": mse, "mae": mae}
     if config.maps == "each":

@@ -1,6 +1,6 @@
-"""The four corners of one sheet in heatmaps: what is known of a quadrangle tells which peaks are its. Numpy alone.
+"""The four corners of one sheet in heatmaps: what is known of a quadrangle tells which peaks are its.
 
-A sheet's corners come in one of two kinds of heatmaps, frames as in keypoints.peaks.
+A sheet's corners come in one of three kinds of heatmaps, frames as in keypoints.peaks.
 
 Four maps, "each": one a corner, in published order (keypoints.heatmaps.encode). Which corner is the first jumps to
 its neighbour where the sheet is turned by about 45 degrees; there a network hedges, and peaks are torn between two
@@ -10,12 +10,17 @@ Three maps, "shared": corners seen, corners covered, corners outside the photo, 
 when the sheet turns. At every pixel the corner that is nearest counts, and it counts in the map of its visibility:
 so the sum of the maps is one landscape with a hill of height 1 a corner, whatever can be seen of them, hills next
 to each other keep their tops, and the share of a map in the sum is the probability of its visibility.
+
+Four maps, "sheet": the shared ones, and logits of the sheet's interior, covered or not. A corner that leaves no mark is
+where the straight edges of the interior meet (keypoints.outlines).
 """
 
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
+from keypoints import outlines
 from keypoints.peaks import (
     OUTSIDE_LIMIT_PX,
     highest,
@@ -38,24 +43,37 @@ SHARED_NEAREST_PX = 2.5
 SHARED_VALLEY_PX = 6.0
 VALLEY = 0.9  # of the lower top; between Gaussians of sigma s it is exp(-distance^2 / (8 s^2)): 0.61 for 4 px, s = 2
 SHARED = ("seen", "covered", "outside")  # the three maps, in order
+# With the interior's map. A peak is noticed from this height, and so many of them; it is a corner's from TRUSTED on,
+# when nearer than NEAR of the sheet's side (root of its area) or NEAREST_PX; distance costs AWAY_COST of its height.
+# The edges and the peak of a corner err independently, so that their middle is better than either. All of these were
+# chosen on rendered validation scenes.
+NOTICED, NOTICED_COUNT = 0.15, 5
+TRUSTED = 0.5
+NEAR, NEAREST_PX = 0.08, 2.0
+AWAY_COST = 0.3
+PEAK_SHARE = 0.5
+HEIGHT_WEIGHT = 0.03  # of the heights under the four corners, beside an overlap of 0 to 1
+SHORTLIST = 2  # guesses that are fitted
+LEAST_OVERLAP = 0.3  # intersection over union, below which the interior says nothing
 _SEEN = 2  # COCO's visibility of what is seen; map = _SEEN - visibility
 
 
-def decode_corners(heatmaps, stride, method="dark"):
-    """The four corners of one sheet from heatmaps (C, height, width) of either kind: C is 4 or 3.
+def decode_corners(heatmaps, stride, method="dark", maps="each"):
+    """The four corners of one sheet from heatmaps (C, height, width) of any kind.
 
-    Returns points (4, 2) and scores (4,) as decode_quad and decode_shared do, and visibility (4, 3) as decode_shared
-    does, or None for four maps, which do not tell it. Raises ValueError for another C.
+    maps: "each", "shared" or "sheet" (keypoints.config.TrainConfig). Returns points (4, 2) and scores (4,) as
+    decode_quad, decode_shared and decode_sheet do, and visibility (4, 3), or None for "each", which does not tell it.
+    Raises ValueError for another number of maps than the kind has.
     """
-    count = len(heatmaps)
-    if count == len(SHARED):
-        return decode_shared(heatmaps, stride, method)
-    if count == 4:
-        return *decode_quad(heatmaps, stride, method), None
-    raise ValueError(
-        f"{count} heatmaps are no sheet's: there are 4, one a corner, or 3, shared; "
-        "decode other keypoints with keypoints.heatmaps.decode"
-    )
+    decoders = {"each": (4, decode_quad), "shared": (3, decode_shared), "sheet": (4, decode_sheet)}
+    count, decode = decoders[maps]
+    if len(heatmaps) != count:
+        raise ValueError(
+            f"{len(heatmaps)} heatmaps are no sheet's of maps {maps!r}, which has {count}; "
+            "decode other keypoints with keypoints.heatmaps.decode"
+        )
+    found = decode(heatmaps, stride, method)
+    return found if maps != "each" else (*found, None)
 
 
 def decode_quad(heatmaps, stride, method="dark"):
@@ -204,6 +222,95 @@ def decode_shared(heatmaps, stride, method="dark"):
     points = to_input(points, stride)
     order = order_corners(points)
     return points[order], np.clip(scores, 0.0, 1.0)[order], visibility[order]
+
+
+def decode_sheet(heatmaps, stride, method="dark"):
+    """The four corners of one sheet from shared maps and the map of its interior.
+
+    heatmaps: (4, height, width) real: shared maps as encode_shared draws them, and logits of the interior. Returns what
+    decode_shared returns.
+
+    The quadrangle is searched that overlaps the interior best and has the highest peaks under its corners: among the
+    interior's own outline, every four of the peaks, and every three with a fourth that makes a parallelogram. The best
+    few are fitted to the interior's border (keypoints.outlines.fitted) and drawn to the peaks near their corners. Of a
+    corner that has such a peak, the answer lies at least half of the way from where the edges meet to the peak; one
+    without, which is covered or outside the photo, is where the edges meet. Where the photo shows less than half of an
+    edge, its corners outside are no better known than by decode_shared.
+    """
+    heatmaps = np.asarray(heatmaps, np.float64)
+    shared, share = heatmaps[:3], (0.5 + 0.5 * np.tanh(heatmaps[3] / 2)).astype(np.float32)  # the logistic function
+    total = shared.sum(axis=0)
+    pixels = maxima(total, CANDIDATES, no_valley(SHARED_NEAREST_PX, SHARED_VALLEY_PX, VALLEY))
+    peaks = Peaks.of(shared, total, pixels, method)
+    corners = _best_sheet(share, total, peaks)
+    if corners is None:
+        return decode_shared(shared, stride, method)
+    corners = peaks.drawn_near(corners, PEAK_SHARE)
+    height, width = total.shape
+    scores, visibility = np.zeros(4), np.zeros((4, len(SHARED)))
+    for k, (column, row) in enumerate(np.clip(np.rint(corners), 0, [width - 1, height - 1]).astype(int)):
+        scores[k], visibility[k] = _patch(total[None], column, row).max(), _shares(shared, column, row)
+    points = to_input(corners, stride)
+    order = order_corners(points)
+    return points[order], np.clip(scores, 0.0, 1.0)[order], visibility[order]
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Peaks of shared maps, highest first: tops (N, 2) in heatmap pixels, heights (N,), inside (N,), whether it is more
+    likely a corner in the photo than one outside."""
+
+    tops: np.ndarray
+    heights: np.ndarray
+    inside: np.ndarray
+
+    @classmethod
+    def of(cls, shared, total, pixels, method):
+        """Of the maxima `pixels` of the sum of the maps, refined by `method`."""
+        outside = SHARED.index("outside")
+        return cls(np.array([refine(total, *pixel, method) for pixel in pixels]).reshape(-1, 2),
+                   np.array([total[row, column] for column, row in pixels]),
+                   np.array([_shares(shared, *pixel).argmax() != outside for pixel in pixels], bool))
+
+    def drawn_near(self, quad, share):
+        """A quadrangle with each corner moved by `share` of the way to the peak that it has, if it has one: the highest
+        of those that are TRUSTED, inside, and nearer than NEAR; distance costs height."""
+        if not len(self.tops):
+            return quad
+        away = np.linalg.norm(self.tops - quad[:, None], axis=2) / max(NEAREST_PX, NEAR * np.sqrt(outlines.area(quad)))
+        usable = (away < 1) & self.inside & (self.heights >= TRUSTED)
+        worth = np.where(usable, self.heights - AWAY_COST * away, 0.0)
+        way = self.tops[worth.argmax(axis=1)] - quad
+        return quad + share * np.where(usable.any(axis=1, keepdims=True), way, 0.0)
+
+
+def _best_sheet(share, total, peaks):
+    """The quadrangle (4, 2), clockwise, that interior `share` and peaks agree on; None where there is none, or the
+    interior says nothing."""
+    outline = outlines.outline(share)
+    noticed = peaks.tops[peaks.heights >= NOTICED][:NOTICED_COUNT]
+    guesses = np.array([*([] if outline is None else [outline]), *outlines.quadrangles(noticed)]).reshape(-1, 4, 2)
+    heights = HEIGHT_WEIGHT * _heights_under(total, guesses)
+    worth = [outlines.rough_overlap(quad, share) + height for quad, height in zip(guesses, heights, strict=True)]
+    best_worth, best = 0.0, None
+    for index in np.argsort(np.negative(worth), kind="stable")[:SHORTLIST]:
+        fitted = outlines.fitted(guesses[index], share)
+        trials = np.array([guesses[index], fitted, peaks.drawn_near(fitted, 1.0), peaks.drawn_near(fitted, 0.5)])
+        for tried, height in zip(trials, HEIGHT_WEIGHT * _heights_under(total, trials), strict=True):
+            overlap = outlines.overlap(tried, share)
+            value = overlap + height
+            if overlap >= LEAST_OVERLAP and value > best_worth and outlines.is_convex(tried):
+                best_worth, best = value, tried
+    return best
+
+
+def _heights_under(total, quads):
+    """The sum of the map's values, 0 to 1 each, at the four corners of quadrangles (N, 4, 2): (N,); 0 outside the
+    map."""
+    height, width = total.shape
+    inside = ((quads > -0.5) & (quads < [width - 0.5, height - 0.5])).all(axis=2)
+    columns, rows = np.moveaxis(np.clip(np.rint(quads), 0, [width - 1, height - 1]).astype(int), 2, 0)
+    return (np.clip(total[rows, columns], 0.0, 1.0) * inside).sum(axis=1)
 
 
 def _best_quad(total, peaks):

@@ -6,6 +6,7 @@
     last.params     averaged weights of the last epoch
     resume.npz      everything to go on from the last epoch: weights, averages, optimizer, place
     log.txt         what was printed
+    calibration.json   what scores and visibility mean, where that was fitted (keypoints.run_calibration)
 
 Every file is written beside its place and renamed into it, resume.npz last: a kill at any moment leaves whole
 files, and what they tell beyond resume.npz is done again, the same.

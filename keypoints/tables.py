@@ -12,9 +12,7 @@ WITHIN_PERCENT = 1.0  # of the diagonal: one point of the PCK curve for the tabl
 
 def print_evaluation(result):
     """Print a dict as keypoints.evaluate.judge makes it."""
-    console = Console()
-    if not console.is_terminal:  # a file has no width of its own
-        console.width = FILE_COLUMNS
+    console = _console()
     console.print(error_table(result))
     console.print(pck_table(result["pck"]))
     if result.get("conditions"):
@@ -24,9 +22,37 @@ def print_evaluation(result):
     console.print(f"heatmap MSE: {_told(result['heatmap_mse'], 8)}, MAE: {_told(result['heatmap_mae'], 6)}")
     for name in ("scores", "visibility"):
         if result[name]:
-            accuracy = result[name]["accuracy"]
-            console.print(f"{name}: right {_told(accuracy, 4)}, expected calibration error "
-                          f"{_told(result[name]['expected_calibration_error'], 4)}")
+            after = (result["calibrated"] or {}).get(name)
+            calibrated = f", calibrated {_told(after['expected_calibration_error'], 4)}" if after else ""
+            console.print(f"{name}: right {_told(result[name]['accuracy'], 4)}, expected calibration error "
+                          f"{_told(result[name]['expected_calibration_error'], 4)}{calibrated}")
+    if result["calibration"]:
+        console.print(_about_calibration(result["calibration"]))
+
+
+def _about_calibration(about):
+    if about["left_out"]:
+        return f"the run's calibration is left out: {about['left_out']}"
+    told = f"calibration: of the run, fitted to {about['corners']} corners of {about['data']}"
+    if about["of_these_samples"]:
+        told += "; these are the samples, and on others it does worse"
+    return told
+
+
+def print_calibration(kept):
+    """Print what a keypoints.run_calibration.Kept is worth."""
+    figures, near = kept.figures, f"within {kept.calibration.limit_percent:g} % of the diagonal"
+    table = _table(f"what is told of corners, {figures['samples']} samples", ("told", "figure"),
+                   ("corners", "before", "after", f"after, {figures['folds']} folds"))
+    meanings = {"score": near, "visibility": "seen, covered or outside", "confidence": f"in the photo, {near}"}
+    for name, before in figures["before"].items():
+        table.add_section()
+        for figure, left in (("expected_calibration_error", (f"{name}: {meanings[name]}", str(before["corners"]))),
+                             ("log_loss", ("", ""))):
+            after = [figures[part][name][figure] for part in ("fitted", "cross_validated")]
+            table.add_row(left[0], figure.replace("_", " "), left[1],
+                          *(_told(value, 4) for value in (before[figure], *after)))
+    _console().print(table)
 
 
 def error_table(result):
@@ -71,6 +97,13 @@ def condition_table(result):
             _told(step["heatmap_accuracy"], 4),
         )
     return table
+
+
+def _console():
+    console = Console()
+    if not console.is_terminal:  # a file has no width of its own
+        console.width = FILE_COLUMNS
+    return console
 
 
 def _table(title, left, right):

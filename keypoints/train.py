@@ -7,6 +7,7 @@ Same data and configuration give the same weights, interrupted or not: what is d
 import hashlib
 import logging
 import math
+import os
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -174,9 +175,10 @@ def prepare_run(out, config, data, resume):
 
 
 def train(data, out, config, validation=None, resume=False, stop_after=None, kvstore=None):
-    """Train on a dataset folder into a run folder; returns the history (list of dicts, one an epoch).
+    """Train on a dataset folder, or several, into a run folder; returns the history (list of dicts, one an epoch).
 
-    validation: another dataset folder, used when `data` has no split "validation" (see loader.split_samples).
+    data: path, or a list of them, whose samples are put together in that order. validation: another dataset folder,
+    used when `data` has no split "validation" (see loader.split_samples).
     resume: go on with the run in `out`; without one there it begins. stop_after: end after so many epochs of
     this call, with the schedule of the whole training, to go on later. kvstore: one of workers.KVSTORES, in a process
     that is one of several, of which the first alone writes the run and has its history. Raises RunError, WeightsError,
@@ -186,7 +188,8 @@ def train(data, out, config, validation=None, resume=False, stop_after=None, kvs
     rank, workers = share_of(group)
     if config.batch % workers:
         raise RunError(f"a batch of {config.batch} has no equal shares for {workers} workers; choose another --batch")
-    samples = read_samples(data, config)
+    folders = [data] if isinstance(data, (str, os.PathLike)) else data
+    samples = [sample for folder in folders for sample in read_samples(folder, config)]
     training, held_out, how = split_samples(samples, read_samples(validation, config) if validation else None)
     require_masks(training + held_out, config)
     out, described = Path(out), describe_data(training, held_out, how)

@@ -3,13 +3,14 @@
 import mxnet as mx
 from gluoncv.model_zoo.model_store import get_model_file
 
-from keypoints.models import hourglass, regression, simple_pose
+from keypoints.models import hourglass, pyramid, regression, simple_pose
 from keypoints.models.weights import LAST, WeightsError, load_weights
 
 ARCHITECTURES = {
     "simple_pose_resnet18_v1b": simple_pose,
     "simple_pose_resnet50_v1b": simple_pose,
     "hourglass": hourglass,
+    "pyramid_resnet18_v1b": pyramid,
     "regression_resnet18_v1b": regression,
 }
 
@@ -30,7 +31,7 @@ def allocate(net, config, initialiser):
 
 def initialise(net, config):
     """Give a built network its first values: random by config.seed, then config.weights or GluonCV's weights: of
-    people's joints in COCO, for a regression of the classes of ImageNet.
+    people's joints in COCO, for a regression or a pyramid of the classes of ImageNet.
 
     Returns the names of the parameters that kept their random values: none for weights of this project, the
     last layer for weights of another number of keypoints or maps. Raises WeightsError.
@@ -42,6 +43,8 @@ def initialise(net, config):
     name, may_lack = config.model, (LAST,)
     if config.is_regression:
         name, may_lack = regression.backbone(config), (LAST, "hidden")
+    if isinstance(net, pyramid.Pyramid):
+        name, may_lack = pyramid.backbone(config), pyramid.NEW
     try:
         file = get_model_file(name, tag=True)
     except Exception as fault:  # gluoncv raises whatever its download library does

@@ -148,11 +148,24 @@ def test_the_table_is_read_with_straight_lines_and_ends():
     assert TABLE.visibility([[0.64, 0.36, 0.0]])[0].argmax() == 0
 
 
+def test_a_corner_outside_the_photo_is_not_right():
+    # At temperature 2 shares are as their square roots: 0.3, 0.4 and 0.3, of which 0.7 are in the photo.
+    even = Calibration(1.0, (0.0, 1.0), (0.0, 1.0), temperature=2.0)
+    assert even.confidence([0.8, 0.8], [[0.09, 0.16, 0.09], [1.0, 0.0, 0.0]])[0] == pytest.approx(0.8 * 0.7)
+    assert even.confidence(0.8) == pytest.approx(0.8)
+    sharp = Calibration(1.0, (0.0, 1.0), (0.0, 1.0), temperature=1.0)
+    assert sharp.confidence(0.8, [0.0, 0.0, 1.0]) == 0.0
+
+
 def test_a_calibration_comes_back_from_json():
     text = json.dumps(TABLE.to_json())
     assert Calibration.from_json(json.loads(text)) == TABLE
     with pytest.raises(ValueError, match="has the fields .*temperature"):
         Calibration.from_json({"scores": [0.1]})
+    with pytest.raises(ValueError, match="of another kind"):
+        Calibration.from_json(TABLE.to_json() | {"scores": 0.1})
+    with pytest.raises(ValueError, match="of another kind"):
+        Calibration.from_json(TABLE.to_json() | {"temperature": "2"})
 
 
 @pytest.mark.parametrize(("wrong", "told"), [
@@ -163,6 +176,8 @@ def test_a_calibration_comes_back_from_json():
     ({"scores": (0.1, 0.2)}, "one length"),
     ({"temperature": 0.0}, "temperature is 0.0"),
     ({"limit_percent": -1.0}, "limit_percent is -1.0"),
+    ({"corners": -1}, "corners is -1"),
+    ({"corners": 2.5}, "corners is 2.5"),
 ])  # fmt: skip
 def test_tables_that_are_none_are_refused(wrong, told):
     given = {"limit_percent": 1.0, "scores": (0.2, 0.6, 0.8), "probabilities": (0.1, 0.5, 0.9)}

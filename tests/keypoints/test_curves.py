@@ -29,6 +29,15 @@ def test_reliability_leaves_empty_bins_out_and_names_the_error():
     figure.canvas.draw()
 
 
+def test_a_calibration_is_drawn_over_what_it_changes():
+    raw = {"bins": [{"count": 3, "confidence": 0.8, "right": 0.5}], "expected_calibration_error": 0.3}
+    after = {"bins": [{"count": 3, "confidence": 0.55, "right": 0.5}], "expected_calibration_error": 0.05}
+    panel, = reliability_figure({"scores": raw | {"calibrated": after}}, "data").axes
+    assert "0.300, calibrated 0.050" in panel.get_title()
+    assert [points.get_offsets().tolist() for points in panel.collections] == [[[0.8, 0.5]], [[0.55, 0.5]]]
+    assert [text.get_text() for text in panel.texts] == ["3"]
+
+
 def test_the_curve_of_turns_is_broken_where_none_was_seen_and_closes_at_360():
     curve = [{"degrees": turn, "count": 4, "median": value, "p95": 2 * value} for turn, value in ((0, 1.0), (15, 3.0))]
     median, p95 = turn_figure(curve, "data").axes[0].lines

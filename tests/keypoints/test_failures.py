@@ -27,6 +27,16 @@ def test_heat_lies_on_the_corner_it_is_of(fit):
         assert distance.min() < 1.5  # of 360 x 480 pixels
 
 
+def test_the_interior_of_a_sheet_is_no_heat():
+    config = TrainConfig(height=64, width=64, maps="sheet")
+    heatmaps = np.zeros((4, 16, 16), np.float32)
+    heatmaps[1, 4, 4], heatmaps[3] = 1, 9
+    drawn = failures.heat_of_photo(heatmaps, (120, 160), (120, 160), config)
+    of_peaks = failures.heat_of_photo(heatmaps[:3], (120, 160), (120, 160), TrainConfig(height=64, width=64))
+    np.testing.assert_array_equal(drawn, of_peaks)
+    assert drawn.max() > 0.5 and np.median(drawn) == 0
+
+
 def test_rings_are_drawn_where_the_points_are_and_not_for_those_outside():
     picture = np.zeros((200, 200, 3), np.uint8)
     points = np.array([[50.0, 60.0], [150, 60], [100, 150], [np.nan, 1], [1e9, 1]])

@@ -8,7 +8,7 @@ import pytest
 from keypoints import loader
 from keypoints.config import MEAN, STD, TrainConfig
 from keypoints.coordinates import decode_coordinates
-from keypoints.heatmaps import decode
+from keypoints.heatmaps import decode, encode_shared
 from scenes.dataset import read_dataset
 from scenes.images import PhotoError, input_to_photo
 from scenes.sheet import transform
@@ -195,6 +195,44 @@ def test_shared_targets_are_of_what_is_seen_and_covered(sheets):
     batch = next(loader.plain_batches(examples_of(sheets), config))
     assert batch.targets.shape == (4, 3, 16, 16)
     assert batch.targets[:, :2].max(axis=(2, 3)).min() > 0.5 and not batch.targets[:, 2].any()
+
+
+SHEET = replace(CONFIG, maps="sheet")
+
+
+def test_sheet_targets_are_the_shared_ones_and_where_the_sheet_is(sheets):
+    examples = examples_of(sheets, masks=True)
+    batch = next(loader.plain_batches(examples, SHEET))
+    assert batch.targets.shape == (4, 4, 16, 16) and batch.targets.dtype == np.float32
+    shared = next(loader.plain_batches(examples, replace(SHEET, maps="shared")))
+    np.testing.assert_array_equal(batch.targets[:, :3], shared.targets)
+    for example, interior in zip(examples, batch.targets[:, 3], strict=True):
+        mask, _, _ = loader.plain_sample(example, MASKS)
+        share = (mask == 1).reshape(16, 4, 16, 4).mean(axis=(1, 3))
+        assert np.abs(interior - share).max() < 0.35 and np.abs(interior - share).mean() < 0.02
+        assert interior.sum() == pytest.approx(share.sum(), rel=0.07)  # the mask's pixels are whole ones
+
+
+def test_a_sheet_with_an_unknown_corner_has_peaks_and_no_interior():
+    corners = np.array([[14.0, 14.0], [50.0, 16.0], [np.nan, np.nan], [12.0, 46.0]])
+    drawn = loader.target(corners, np.array([2, 2, 0, 2]), SHEET)
+    assert (drawn[3] == -1).all()
+    np.testing.assert_array_equal(drawn[:3], encode_shared(corners, [2, 2, 0, 2], (16, 16), 4, SHEET.sigma_px))
+
+
+def test_interiors_follow_the_augmentation(sheets):
+    examples = examples_of(sheets, masks=True)
+    changing, bare = replace(SHEET, augment=True), replace(MASKS, augment=True, maps="sheet")
+    compared = 0
+    for epoch in range(3):
+        batch, of_masks = (next(loader.training_batches(examples, config, epoch)) for config in (changing, bare))
+        np.testing.assert_array_equal(batch.targets, of_masks.targets)
+        for interior, classes in zip(batch.targets[:, 3], of_masks.images, strict=True):
+            sheet = classes[1].reshape(16, 4, 16, 4).mean(axis=(1, 3))
+            # What an occluder covers is in the interior and not in the mask; the other way round there is nothing.
+            assert interior.min() >= 0 and (sheet - interior).max() < 0.5
+            compared += np.abs(interior - sheet).mean() < 0.02
+    assert compared > 3
 
 
 def test_landmarks_keep_their_order_and_their_unknowns(faces):

@@ -12,6 +12,7 @@ from keypoints.losses import (  # noqa: E402
     CoordinateLoss,
     FocalLoss,
     HardestMapsLoss,
+    InteriorLoss,
     PeakL2Loss,
     SlopeLoss,
     VisibilityL2Loss,
@@ -61,7 +62,7 @@ def settings(**changed):
     """What a loss is built from, as TrainConfig has it."""
     given = dict(model="simple_pose_resnet18_v1b", maps="each", joints=4, loss="l2", sigma_px=1.0, peak_weight=0.0,
                  focal_threshold=0.1, focal_low=0.1, focal_high=1.0, ohkm_hardest=3, slope_weight=0.1,
-                 covered_weight=2.0)
+                 covered_weight=2.0, peaks=3, interior_weight=1.0)
     return SimpleNamespace(**(given | changed))
 
 
@@ -234,6 +235,7 @@ LOSSES = {
     "ohkm": HardestMapsLoss(3, 1.5, 2.0),
     "visibility_l2": VisibilityL2Loss(3.0, False, 1.5, 2.0),
     "coordinates": CoordinateLoss(),
+    "interior": InteriorLoss(PeakL2Loss(1.5, 2.0), 3, 0.7),
 }
 
 
@@ -288,6 +290,8 @@ def test_losses_can_be_hybridised():
 @pytest.mark.parametrize(("wrong", "told"), [
     ({"loss": "ohkm", "maps": "shared"}, "'ohkm' with maps 'shared'.*choose maps 'each'"),
     ({"loss": "slope", "maps": "shared"}, "'slope' with maps 'shared'.*choose maps 'each'"),
+    ({"loss": "ohkm", "maps": "sheet"}, "'ohkm' with maps 'sheet'.*choose maps 'each'"),
+    ({"loss": "slope", "maps": "sheet"}, "'slope' with maps 'sheet'.*choose maps 'each'"),
     ({"loss": "ohkm", "ohkm_hardest": 5}, "ohkm_hardest is 5 with 4 keypoints"),
     ({"loss": "slope", "joints": 68}, "'slope' with 68 keypoints"),
     ({"loss": "focal", "model": "regression_resnet18_v1b"}, "'focal' with model regression"),
@@ -303,3 +307,81 @@ def test_losses_of_shared_maps(name):
     loss = build_loss(settings(loss=name, maps="shared"))
     rng = np.random.default_rng(0)
     assert value(loss, rng.random((2, 3, 4, 4)), rng.random((2, 3, 4, 4)), np.full((2, 4), 2)).shape == (2,)
+
+
+def test_interior_against_a_value_computed_by_hand():
+    prediction = np.array([[[[0.5, 0.0]], [[0.0, 2.0]]]])
+    target = np.array([[[[1.0, 0.0]], [[1.0, 0.25]]]])
+    loss = InteriorLoss(PeakL2Loss(sigma_px=1.0), 1, 3.0)
+    # A logit of 0 is a half: -log 0.5. One of 2 is p = 1 / (1 + exp -2): -0.25 log p - 0.75 log (1 - p).
+    p = 1 / (1 + math.exp(-2))
+    entropy = (math.log(2) - 0.25 * math.log(p) - 0.75 * math.log(1 - p)) / 2
+    assert value(loss, prediction, target, [[2]]) == pytest.approx([0.25 / AREA + 3 * entropy])
+
+
+def sheet_arrays(count=2):
+    """Prediction, target and visibility of three shared maps and an interior."""
+    rng = np.random.default_rng(0)
+    return rng.normal(0, 2, (count, 4, 5, 6)), rng.random((count, 4, 5, 6)), np.full((count, 4), 2)
+
+
+def test_an_interior_that_is_right_and_sure_costs_next_to_nothing():
+    _, target, visibility = sheet_arrays(1)
+    target[:, 3] = target[:, 3] > 0.5
+    prediction = target.copy()
+    prediction[:, 3] = np.where(target[:, 3] > 0, 12.0, -12.0)
+    loss = build_loss(settings(maps="sheet"))
+    assert 0 < value(loss, prediction, target, visibility)[0] < 1e-4
+    prediction[:, 3] *= -1
+    assert value(loss, prediction, target, visibility) == pytest.approx([12], rel=1e-4)
+    prediction[:, 3] = 0  # undecided everywhere
+    assert value(loss, prediction, target, visibility) == pytest.approx([math.log(2)])
+
+
+def test_the_least_loss_of_an_interior_is_at_the_share():
+    _, target, visibility = sheet_arrays(1)
+    prediction = target.copy()
+    prediction[:, 3] = np.log(target[:, 3] / (1 - target[:, 3]))
+    at_share, _ = gradients(build_loss(settings(maps="sheet")), prediction, target, visibility, [(0, 3, 2, 2)])
+    np.testing.assert_allclose(at_share, 0, atol=1e-8)
+
+
+@pytest.mark.parametrize("logit", [1e4, -1e4, 100.0, -100.0])
+def test_huge_logits_have_a_finite_loss_and_gradient(logit):
+    given, target = mx.nd.zeros((1, 4, 2, 2)), mx.nd.zeros((1, 4, 2, 2))
+    given[:, 3] = logit
+    target[:, 3, 0] = 1
+    given.attach_grad()
+    with mx.autograd.record():
+        drawn = build_loss(settings(maps="sheet"))(given, target, mx.nd.full((1, 4), 2))
+    drawn.backward()
+    # Half of the pixels are right, the others off by the logit.
+    assert drawn.asnumpy() == pytest.approx([abs(logit) / 2])
+    wrong = 0 if logit < 0 else 1
+    assert np.abs(given.grad.asnumpy()[0, 3, wrong]) == pytest.approx([0.25, 0.25])
+    assert not given.grad.asnumpy()[0, 3, 1 - wrong].any()
+
+
+def test_an_unknown_interior_has_the_loss_of_the_peaks_alone():
+    prediction, target, visibility = sheet_arrays(3)
+    target[1, 3] = -1
+    inner = build_loss(settings(maps="shared", peak_weight=2.0))
+    whole = build_loss(settings(maps="sheet", peak_weight=2.0, interior_weight=5.0))
+    of_peaks = value(inner, prediction[:, :3], target[:, :3], visibility)
+    of_both = value(whole, prediction, target, visibility)
+    assert of_both[1] == of_peaks[1]
+    assert (of_both[[0, 2]] > of_peaks[[0, 2]] + 1).all()
+    computed, _ = gradients(whole, prediction, target, visibility, [(1, 3, 2, 2), (0, 3, 2, 2)])
+    assert computed[0] == 0 and abs(computed[1]) > 1e-4
+
+
+@pytest.mark.parametrize("name", ["l2", "focal", "visibility_l2"])
+def test_every_loss_of_shared_maps_goes_with_an_interior(name):
+    prediction, target, visibility = sheet_arrays()
+    inner = build_loss(settings(loss=name, maps="shared"))
+    weighted = {weight: build_loss(settings(loss=name, maps="sheet", interior_weight=weight)) for weight in (0, 1, 2)}
+    weighted[2].hybridize()
+    of = {weight: value(loss, prediction, target, visibility) for weight, loss in weighted.items()}
+    np.testing.assert_allclose(of[0], value(inner, prediction[:, :3], target[:, :3], visibility), rtol=1e-6)
+    assert (of[1] > of[0]).all()
+    np.testing.assert_allclose(of[2] - of[0], 2 * (of[1] - of[0]), rtol=1e-4)

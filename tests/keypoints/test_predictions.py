@@ -62,6 +62,22 @@ def test_shared_maps_tell_what_is_covered(sheets):
     assert figures["mse"].tolist() == [0.25] and set(figures) == {"mse", "mae"}
 
 
+def test_maps_of_the_sheet_are_decoded_and_judged_by_their_peaks(sheets):
+    config = replace(TINY, maps="sheet")
+    examples = load_examples(read_samples(sheets, config), 240)
+    outputs = targets_of(examples, config)
+    outputs[:, 3] = 8 * outputs[:, 3] - 4
+    found, _, visibility = corners_in_photo(outputs, examples, config)
+    np.testing.assert_allclose(found, [example.corners_in_photo for example in examples], atol=1.0)
+    truth = np.array([example.visibility for example in examples])
+    assert (visibility.argmax(axis=2) == 2 - truth).all()
+    # What is said of the interior is in logits, and no peak.
+    drawn = np.zeros((1, 4, 2, 2))
+    drawn[:, 3] = 50
+    figures = predictions.heatmap_figures(drawn, np.full((1, 4, 2, 2), 0.5), config)
+    assert figures["mse"].tolist() == [0.25] and figures["mae"].tolist() == [0.5] and set(figures) == {"mse", "mae"}
+
+
 def face():
     points = np.array([[20.0, 20], [60, 25], [40, 40], [25, 60], [np.nan, np.nan]])
     rgb = np.full((80, 80, 3), 90, np.uint8)

@@ -1,18 +1,23 @@
-"""Corners in four maps and in three: every turn, every visibility, sheets far away and half outside."""
+"""Corners in four maps, in three, and in three with the sheet's interior: every turn, every visibility, sheets far away
+and half outside."""
 
 from itertools import combinations
 
+import cv2
 import numpy as np
 import pytest
 
+from keypoints.config import TrainConfig
 from keypoints.heatmaps import decode as decode_each
 from keypoints.heatmaps import decode_corners, decode_quad, decode_shared, encode, encode_shared, to_heatmap, to_input
-from keypoints.quads import to_region
+from keypoints.loader import target
+from keypoints.quads import decode_sheet, to_region
 from scenes.sheet import order_corners
 
 STRIDE = 4
 SIZE = (64, 48)
 LIMIT = 0.05  # input pixels
+SHEET_LIMIT = 0.3  # the same, where half of the answer is from edges of whole pixels
 
 
 def turned_sheet(degrees, centre=(96.0, 128.0), size=(60.0, 85.0)):
@@ -285,20 +290,206 @@ def test_the_other_methods_on_shared_maps(method, bound):
         assert bound / 10 < nearest.max() <= bound + 1e-6
 
 
-def test_decode_corners_takes_either_kind_and_no_other():
+def test_decode_corners_takes_every_kind_and_no_other():
     corners = turned_sheet(20)
     four = encode(corners, np.ones(4, bool), SIZE, STRIDE, 2.0)
     points, scores, visibility = decode_corners(four, STRIDE)
     np.testing.assert_array_equal(points, decode_quad(four, STRIDE)[0])
     assert visibility is None and (scores > 0.8).all()
     three = encode_shared(corners, [2, 2, 1, 2], SIZE, STRIDE, 2.0)
-    points, _, visibility = decode_corners(three, STRIDE)
+    points, _, visibility = decode_corners(three, STRIDE, maps="shared")
     np.testing.assert_allclose(points, corners, atol=LIMIT)
     assert visibility.shape == (4, 3) and visibility[2].argmax() == 1
-    with pytest.raises(ValueError, match="5 heatmaps"):
-        decode_corners(np.zeros((5, 16, 16)), STRIDE)
+    sheet = sheet_maps(corners, [2, 2, 1, 2])
+    for found, expected in zip(decode_corners(sheet, STRIDE, maps="sheet"), decode_sheet(sheet, STRIDE), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    for maps, wrong, right in (("each", 3, 4), ("shared", 4, 3), ("sheet", 3, 4), ("each", 5, 4)):
+        with pytest.raises(ValueError, match=f"{wrong} heatmaps are no sheet's of maps '{maps}', which has {right}"):
+            decode_corners(np.zeros((wrong, 16, 16)), STRIDE, maps=maps)
 
 
 def test_a_visibility_that_is_none_is_refused():
     with pytest.raises(ValueError, match="visibility is .*3"):
         encode_shared(turned_sheet(20), [2, 3, 1, 2], SIZE, STRIDE, 2.0)
+
+
+# --- three maps and the interior -------------------------------------------------------------------------------------
+
+
+def logits(share):
+    """What a network says that is sure of a share, or nearly."""
+    share = np.clip(share, 0.01, 0.99)
+    return np.log(share / (1 - share))
+
+
+def sheet_maps(corners_px, visibility, hidden=(), share=None):
+    """What a network without error would say of maps "sheet", but that it draws no peaks of the corners `hidden`, and
+    for the interior `share`, if that is given."""
+    maps = target(corners_px, np.asarray(visibility), TrainConfig(maps="sheet"))
+    shown = corners_px.copy()
+    shown[list(hidden)] = np.nan
+    maps[:3] = encode_shared(shown, visibility, SIZE, STRIDE, 2.0)
+    maps[3] = logits(maps[3] if share is None else share)
+    return maps
+
+
+def near(point_px, reach):
+    """Heatmap pixels nearer than `reach` to a point of the input."""
+    u, v = to_heatmap(point_px, STRIDE)
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    return np.hypot(x - u, y - v) < reach
+
+
+def off(points, corners):
+    """Distances (4,), input pixels. At a turn of just 45 degrees either of two corners may be the first."""
+    return min((np.linalg.norm(np.roll(points, k, axis=0) - corners, axis=1) for k in range(4)), key=max)
+
+
+@pytest.mark.parametrize("size", [(20, 28), (40, 57), (60, 85), (110, 150)])
+def test_sheet_maps_give_corners_and_visibility_back_at_every_turn(size):
+    rng = np.random.default_rng(5)
+    for degrees in range(0, 360, 3):
+        corners = turned_sheet(degrees, (95.3, 128.6), size)
+        visibility = rng.integers(1, 3, 4)
+        points, scores, shares = decode_sheet(sheet_maps(corners, visibility), STRIDE)
+        shift = min(range(4), key=lambda s: np.abs(np.roll(points, s, axis=0) - corners).max())
+        np.testing.assert_allclose(np.roll(points, shift, axis=0), corners, atol=SHEET_LIMIT)
+        np.testing.assert_array_equal(2 - np.roll(shares, shift, axis=0).argmax(axis=1), visibility)
+        assert (scores > 0.85).all()
+
+
+@pytest.mark.parametrize("size", [(24, 34), (60, 85), (110, 150)])
+@pytest.mark.parametrize("missing", [1, 2, 4])
+def test_a_covered_corner_without_a_peak_is_where_its_edges_meet(size, missing):
+    errors = []
+    for degrees in range(0, 360, 9):
+        corners = turned_sheet(degrees, (95.3, 128.6), size)
+        hidden = (degrees // 9 + np.arange(missing)) % 4
+        points, scores, shares = decode_sheet(sheet_maps(corners, [2] * 4, hidden), STRIDE)
+        errors.append(off(points, corners).max())
+        # Nothing was drawn there: the score says so.
+        assert (scores < 0.5).sum() == missing and (scores > 0.85).sum() == 4 - missing
+        np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert np.median(errors) < 0.5 and max(errors) < 1  # input pixels: a quarter of a heatmap pixel
+
+
+def test_a_corner_that_is_blurred_in_the_interior_is_found_from_what_is_clear_of_its_edges():
+    rng = np.random.default_rng(6)
+    errors = []
+    for degrees in range(0, 360, 9):
+        corners = turned_sheet(degrees, (95.3, 128.6), (90, 127))
+        hidden = degrees // 9 % 4
+        share = target(corners, np.full(4, 2), TrainConfig(maps="sheet"))[3]
+        share = np.where(near(corners[hidden], 6), cv2.GaussianBlur(share, (0, 0), 2.5), share)
+        maps = sheet_maps(corners, [2] * 4, [hidden], share)
+        maps += rng.normal(0, 1, maps.shape) * np.array([0.02, 0.02, 0.02, 0.5])[:, None, None]
+        errors.append(off(decode_sheet(maps.astype(np.float32), STRIDE)[0], corners)[hidden])
+    assert np.median(errors) < 1.2 and max(errors) < 3
+
+
+@pytest.mark.parametrize("height", [0.5, 1.0])
+def test_a_decoy_far_from_the_interior_does_not_win(height):
+    decoys = height * encode_shared(np.array([[15.0, 240.0], [170.0, 20.0]]), [2, 2], SIZE, STRIDE, 2.0)
+    for degrees in range(0, 360, 15):
+        corners = turned_sheet(degrees, (95.3, 128.6))
+        faint, gone = degrees // 15 % 4, (degrees // 15 + 1) % 4
+        maps = sheet_maps(corners, [2] * 4, [gone])
+        maps[:3] *= np.where(near(corners[faint], 5), 0.4, 1)
+        maps[:3] = np.maximum(maps[:3], decoys)
+        assert off(decode_shared(maps[:3], STRIDE)[0], corners).max() > 40
+        points, scores, _ = decode_sheet(maps, STRIDE)
+        assert off(points, corners).max() < 1 and scores.max() > 0.85 > 0.41 > np.sort(scores)[1]
+
+
+def test_a_false_peak_beside_a_corner_that_is_seen_is_passed_over():
+    for degrees in range(0, 360, 15):
+        corners = turned_sheet(degrees, (95.3, 128.6), (90, 127))
+        maps = sheet_maps(corners, [2] * 4)
+        beside = corners[degrees // 15 % 4] + (corners.mean(axis=0) - corners[degrees // 15 % 4]) * 0.35
+        maps[:3] = np.maximum(maps[:3], 0.9 * encode_shared(beside[None], [1], SIZE, STRIDE, 2.0))
+        np.testing.assert_allclose(off(decode_sheet(maps, STRIDE)[0], corners), 0, atol=0.4)
+
+
+def test_a_peak_that_the_edges_do_not_agree_with_has_a_part_in_the_corner():
+    for degrees in range(0, 360, 15):
+        corners = turned_sheet(degrees, (95.3, 128.6), (90, 127))
+        which = degrees // 15 % 4
+        inwards = corners.mean(axis=0) - corners[which]
+        inwards *= 4 / np.linalg.norm(inwards)  # a heatmap pixel
+        maps = sheet_maps(corners, [2] * 4)
+        drawn = corners.copy()
+        drawn[which] += inwards
+        maps[:3] = encode_shared(drawn, [2] * 4, SIZE, STRIDE, 2.0)
+        points, _, _ = decode_sheet(maps, STRIDE)
+        nearest = np.linalg.norm(points - corners[which], axis=1).argmin()
+        along = (points[nearest] - corners[which]) @ inwards / 4
+        assert 1 < along < 3.5 and np.linalg.norm(points[nearest] - corners[which] - along * inwards / 4) < 0.5
+
+
+@pytest.mark.parametrize("out", [0.5, 1.5, 4.0, 7.0])
+def test_a_corner_outside_the_photo_is_where_its_edges_meet_however_far_outside(out):
+    """Its peak tells it up to 2 heatmap pixels outside at best, and not how far away it is beyond."""
+    rng = np.random.default_rng(7)
+    errors = []
+    while len(errors) < 16:
+        corners = to_heatmap(turned_sheet(rng.uniform(0, 360), (0, 0), (110, 150)), STRIDE)
+        axis = rng.integers(2)
+        last = SIZE[1 - axis] - 0.5
+        corners[:, axis] += rng.choice([-0.5 - out - corners[:, axis].min(), last + out - corners[:, axis].max()])
+        corners[:, 1 - axis] += rng.uniform(20, 44 - 16 * axis)
+        outside = ((corners < -0.5) | (corners > [SIZE[1] - 0.5, SIZE[0] - 0.5])).any(axis=1)
+        along = np.linspace(0, 1, 51)[:, None, None]
+        edges = corners + (np.roll(corners, -1, axis=0) - corners) * along
+        inside = ((edges >= 0) & (edges <= [SIZE[1] - 1, SIZE[0] - 1])).all(axis=2).mean(axis=0)
+        if outside.sum() != 1 or inside.min() < 0.6:
+            continue
+        corners = corners[order_corners(corners)]
+        outside = ((corners < -0.5) | (corners > [SIZE[1] - 0.5, SIZE[0] - 0.5])).any(axis=1)
+        maps = sheet_maps(to_input(corners, STRIDE), np.where(outside, 0, 2))
+        points, scores, shares = decode_sheet(maps, STRIDE)
+        place = int(np.linalg.norm(points - to_input(corners[outside], STRIDE), axis=1).argmin())
+        errors.append(off(points, to_input(corners, STRIDE)).max())
+        assert shares[place].argmax() == 2 and (np.delete(shares, place, axis=0).argmax(axis=1) == 0).all()
+        assert (np.delete(scores, place) > 0.85).all()
+    assert np.median(errors) < 0.5 and max(errors) < 3  # input pixels
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("logit", [0.0, -20.0, -1000.0, 1000.0])
+@pytest.mark.parametrize("peaks", [0.0, -1000.0])
+def test_nothing_at_all_has_score_zero(logit, peaks):
+    maps = np.full((4, *SIZE), peaks, np.float32)
+    maps[3] = logit
+    points, scores, shares = decode_sheet(maps, STRIDE)
+    assert points.shape == (4, 2) and np.isfinite(points).all() and ((points > -1) & (points < 256)).all()
+    assert not scores.any()
+    np.testing.assert_allclose(shares, 1 / 3)
+
+
+@pytest.mark.parametrize("share", [np.zeros(SIZE), np.full(SIZE, 0.02), np.pad(np.ones((2, 2)), ((52, 10), (3, 43)))],
+                         ids=["empty", "faint", "tiny"])  # fmt: skip
+def test_an_interior_that_says_nothing_leaves_the_shared_maps(share):
+    maps = sheet_maps(turned_sheet(25), [2, 2, 1, 2], share=share)
+    for found, expected in zip(decode_sheet(maps, STRIDE), decode_shared(maps[:3], STRIDE), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_visibility_of_noisy_maps_is_still_probabilities():
+    rng = np.random.default_rng(8)
+    for degrees in range(0, 360, 15):
+        maps = sheet_maps(turned_sheet(degrees), rng.integers(0, 3, 4), [degrees % 4])
+        maps += rng.normal(0, 0.2, maps.shape)
+        points, scores, shares = decode_sheet(maps, STRIDE)
+        np.testing.assert_allclose(shares.sum(axis=1), 1)
+        assert (shares >= 0).all() and ((scores >= 0) & (scores <= 1)).all() and np.isfinite(points).all()
+        np.testing.assert_array_equal(order_corners(points), np.arange(4))
+
+
+@pytest.mark.parametrize(("method", "bound"), [("argmax", 0.5), ("quarter", 0.25)])
+def test_the_other_methods_on_sheet_maps(method, bound):
+    worst = 0.0
+    for degrees in range(0, 360, 15):
+        corners = turned_sheet(degrees, (95.3, 128.6))
+        points, _, _ = decode_sheet(sheet_maps(corners, [2, 2, 1, 1]), STRIDE, method)
+        worst = max(worst, np.abs(points[:, None] - corners).max(axis=-1).min(axis=1).max())
+    assert bound / 10 < worst / STRIDE <= bound + 1e-6

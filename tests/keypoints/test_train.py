@@ -13,10 +13,10 @@ from keypoints.commands import keypoints as command  # noqa: E402
 from keypoints.config import TrainConfig  # noqa: E402
 from keypoints.evaluate import evaluate  # noqa: E402
 from keypoints.learner import Learner  # noqa: E402
-from keypoints.loader import Batch, network_input, target  # noqa: E402
+from keypoints.loader import Batch, network_input, read_samples, split_samples, target  # noqa: E402
 from keypoints.models.registry import build, initialise  # noqa: E402
 from keypoints.run import load_network, predict  # noqa: E402
-from keypoints.train import prepare_run, train  # noqa: E402
+from keypoints.train import describe_data, prepare_run, train  # noqa: E402
 
 TINY = TrainConfig(height=64, width=64, batch=2, epochs=2, learning_rate=1e-3, seed=1)
 HOURGLASS = replace(TINY, model="hourglass", filters=8, stacks=1)
@@ -35,6 +35,7 @@ WAYS = {
     "ohkm": ({"model": "hourglass", "filters": 16, "loss": "ohkm"}, 3e-3),
     "slope": ({"model": "hourglass", "filters": 16, "loss": "slope"}, 3e-3),
     "visibility_l2": ({"model": "hourglass", "filters": 16, "loss": "visibility_l2"}, 3e-3),
+    "pyramid_of_sheet": ({"model": "pyramid_resnet18_v1b", "maps": "sheet"}, 1e-3),
     "sgd_clipped": ({"model": "hourglass", "filters": 16, "optimizer": "sgd", "clip_norm": 1.0}, 3e-2),
 }
 
@@ -116,13 +117,14 @@ RESUMED = {
     # A loss of no corner at all would do: with a patience of 1 the rate falls whenever it gets no better.
     "plateau": {"schedule": "plateau", "plateau_patience": 1, "learning_rate": 0.05},
     "dropout": {"model": "regression_resnet18_v1b", "learning_rate": 1e-4},
+    "pyramid_of_sheet": {"model": "pyramid_resnet18_v1b", "maps": "sheet", "interior_weight": 0.5},
 }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", RESUMED)
 def test_a_run_resumes_exactly(sheets, tmp_path, way):
-    config = replace(TINY if way == "dropout" else HOURGLASS, epochs=4, **RESUMED[way])
+    config = replace(TINY if "model" in RESUMED[way] else HOURGLASS, epochs=4, **RESUMED[way])
     straight = train(sheets, tmp_path / "straight", config)
     train(sheets, tmp_path / "broken", config, stop_after=2)
     # As after a kill between the history and resume.npz: one line too many.
@@ -195,6 +197,7 @@ def test_landmarks_and_masks_train_from_the_command_line(sheets, faces, tmp_path
     for name, data, options in (
         ("masks", sheets, [*small, "--input", "mask", "--maps", "shared", "--loss", "visibility_l2"]),
         ("maps", faces, [*small, "--joints", "68", "--loss", "ohkm", "--ohkm-hardest", "20"]),
+        ("sheet", sheets, [*small, "--maps", "sheet", "--interior-weight", "0.5"]),
         ("points", faces, [*common, "--joints", "68", "--model", "regression_resnet18_v1b", "--optimizer", "sgd"]),
     ):
         done = runner.invoke(command, ["train", str(data), "--out", str(tmp_path / name), *options])
@@ -235,6 +238,40 @@ def test_command_line_trains_resumes_and_evaluates(sheets, tmp_path, make_sheets
     result, _ = evaluate(out, sheets, "validation", "last")
     assert result["corners"]["cyclic"]["px"]["all"]["mean"] == pytest.approx(
         runs.read_history(out)[-1]["all_mean_px"], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_several_folders_are_trained_on_together(sheets, make_sheets, tmp_path):
+    """Four samples, one of which is held out, and five more: as one folder of nine."""
+    more = make_sheets(5)
+    config = replace(HOURGLASS, epochs=1, maps="sheet")
+    alone = train(sheets, tmp_path / "alone", config)
+    listed = train([sheets], tmp_path / "listed", config)
+    assert alone[0]["train_loss"] == listed[0]["train_loss"]
+    line, = train([str(sheets), more], tmp_path / "both", config)
+    assert np.isfinite([line["train_loss"], line["validation_loss"], line["all_mean_percent"]]).all()
+    described = {name: runs.read_config(tmp_path / name)[1] for name in ("alone", "listed", "both")}
+    assert described["alone"] == described["listed"] != described["both"]
+    assert (described["both"]["training"], described["both"]["validation"]) == (8, 1)
+    samples = [sample for folder in (sheets, more) for sample in read_samples(folder, config)]
+    assert described["both"] == describe_data(*split_samples(samples))
+    # From the command line, and in that order: another is other data.
+    runner = CliRunner()
+    options = ["--model", "hourglass", "--filters", "8", "--stacks", "1", "--size", "64x64", "--epochs", "1",
+               "--batch", "2", "--seed", "1", "--maps", "sheet", "--out", str(tmp_path / "typed")]
+    done = runner.invoke(command, ["train", str(sheets), str(more), *options])
+    assert done.exit_code == 0, done.output
+    assert runs.read_config(tmp_path / "typed") == (config, described["both"])
+    assert runs.read_history(tmp_path / "typed")[0]["train_loss"] == line["train_loss"]
+    for folders in ([more, sheets], [sheets]):
+        refused = runner.invoke(command, ["train", *map(str, folders), *options, "--resume"])
+        assert refused.exit_code == 1 and "other data" in refused.output
+
+
+def test_a_training_needs_a_folder_that_is_one(sheets, tmp_path):
+    for folders, word in (([], "DATA"), ([str(sheets), str(tmp_path / "none")], "none")):
+        done = CliRunner().invoke(command, ["train", *folders, "--out", str(tmp_path / "run")])
+        assert done.exit_code == 2 and word in done.output and not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow
