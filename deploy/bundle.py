@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from keypoints.calibration import Calibration
 from scenes.crops import foot_crop
 from scenes.files import file_sha256
 from scenes.images import FITS, InputSpec
@@ -28,8 +29,13 @@ OPTIONAL = ("side",)  # a bundle may be without
 LABELS = {"segmentation": NAMES, "side": ("left", "right")}  # order of the classes in the output
 CROP_COLOUR, CROP_FIT = "RGB and mask", "foot_crop"  # in a manifest, of the input of "side"
 CORNER_ORDER = "clockwise in the image, beginning at the corner with the smallest x + y"
-# Heatmaps of the keypoints network -> what they show; keypoints.quads decodes either kind.
-HEATMAPS = {4: "one heatmap a corner", 3: "three heatmaps, of corners seen, covered and outside the photo"}
+# Kind of the keypoints network's maps -> how many they are, and what they show; keypoints.quads decodes each kind.
+HEATMAPS = {
+    "each": (4, "one heatmap a corner"),
+    "shared": (3, "three heatmaps, of corners seen, covered and outside the photo"),
+    "sheet": (4, "three heatmaps, of corners seen, covered and outside the photo, and logits of the sheet's interior"),
+}
+BEFORE_MAPS = ("each", "shared")  # the kinds that there were when a manifest did not name its own
 
 
 class BundleError(Exception):
@@ -109,6 +115,17 @@ class Bundle:
         """The manifest's description of the output of `model`: name, shape, dtype, and the stride of heatmaps."""
         return self.manifest["models"][model]["output"]
 
+    @property
+    def maps(self):
+        """The kind of the keypoints network's maps, a key of HEATMAPS: how they are decoded."""
+        return maps_of(self.output("keypoints"))
+
+    @property
+    def calibration(self):
+        """keypoints.calibration.Calibration of the keypoints network; None in a bundle without one."""
+        told = self.manifest["models"]["keypoints"].get("calibration")
+        return None if told is None else Calibration.from_json(told)
+
     def precisions(self, model):
         """The precisions in which `model` is in the bundle, a tuple such as ("fp16",)."""
         return tuple(self.manifest["models"][model]["variants"])
@@ -150,6 +167,14 @@ def models_of(manifest):
     return tuple(model for model in OUTPUTS if model not in OPTIONAL or model in manifest["models"])
 
 
+def maps_of(described):
+    """The kind of maps, a key of HEATMAPS, that a manifest's description of the keypoints network's output tells: by
+    name, or in bundles of before there was a choice by their number."""
+    if "maps" in described:
+        return described["maps"]
+    return next(kind for kind in BEFORE_MAPS if HEATMAPS[kind][0] == described["shape"][1])
+
+
 def check_manifest(manifest, path):
     """Raises BundleError, with `path` as the file at fault, when `manifest` is not one of schema 1."""
     schema = manifest.get("schema")
@@ -169,6 +194,7 @@ def check_manifest(manifest, path):
             _require(labels == list(LABELS[model]), path, f"{where}.labels is {labels}, must be {list(LABELS[model])}")
     order = _field(models["keypoints"], "corner_order", str, path, "models.keypoints.")
     _require(order == CORNER_ORDER, path, f"models.keypoints.corner_order is {order!r}, must be {CORNER_ORDER!r}")
+    _check_calibration(models["keypoints"], path)
     _check_record(_field(manifest, "golden", dict, path), path, "golden")
     if "card" in manifest:
         _check_record(_field(manifest, "card", dict, path), path, "card")
@@ -184,7 +210,9 @@ def contract_of(model, described):
             "mean": " ".join(f"{value:g}" for value in source["mean"]),
             "std": " ".join(f"{value:g}" for value in source["std"])}
     if model == "keypoints":
-        return told | {"corner_order": described["corner_order"], "stride": str(described["output"]["stride"])}
+        output = described["output"]
+        told |= {"corner_order": described["corner_order"], "stride": str(output["stride"])}
+        return told | ({"maps": output["maps"]} if "maps" in output else {})
     told["labels"] = " ".join(described["labels"])
     return told | {"span_mm": f"{source['span_mm']:g}"} if model == "side" else told
 
@@ -267,22 +295,33 @@ def model_card(manifest, notes=""):
 
 def _card_of(model, described):
     inputs, outputs = described["input"], described["output"]
-    files = ", ".join(f"`{variant['xml']['file']}`" for variant in described["variants"].values())
     lines = [f"## {model.capitalize()}", "",
-             f"- {described['architecture']} for {described['task']}; {files}",
+             f"- {described['architecture']} for {described['task']}; {files_in_words(described)}",
              f"- input `{inputs['name']}`: {inputs['dtype']} {inputs['colour']} {inputs['layout']} {inputs['shape']}, "
              f"0..255, " + (_crop_in_words(inputs) if model == "side" else f"photo fitted by {inputs['fit']}"),
              f"- mean {inputs['mean']} and std {inputs['std']} are applied inside",
              f"- output `{outputs['name']}`: {outputs['dtype']} {outputs['shape']}"]
     if model == "keypoints":
-        lines += [f"- {HEATMAPS[outputs['shape'][1]]}; decoded corners go {described['corner_order']}; stride "
+        lines += [f"- {HEATMAPS[maps_of(outputs)][1]}; decoded corners go {described['corner_order']}; stride "
                   f"{outputs['stride']}"]
+        if "calibration" in described:
+            lines += ["- " + _calibration_in_words(described["calibration"])]
     else:
         lines += [f"- classes in this order: {', '.join(described['labels'])}"]
     for title, figures in (("Trained on", described["trained_on"]), ("Accuracy", described["accuracy"])):
         lines += ["", f"### {title}", ""]
         lines += [f"- {key}: {value}" for key, value in flatten(figures)] or ["- not recorded with the run"]
     return lines + [""]
+
+
+def files_in_words(described):
+    """What the card calls the files of a network, from its manifest entry."""
+    return ", ".join(f"`{variant['xml']['file']}`" for variant in described["variants"].values())
+
+
+def _calibration_in_words(told):
+    return (f"calibrated on {told['corners']} corners: a corner's confidence is the probability that it is in the "
+            f"photo and, before sharpening, less than {told['limit_percent']:g} % of the diagonal off")
 
 
 def _crop_in_words(inputs):
@@ -365,13 +404,36 @@ def _check_output(described, model, path, where):
     if model == "side":
         _require(shape == [1, 2], path, f"{where}.shape is {shape!r}, must be [1, 2]")
         return
-    axis, counts = (1, tuple(HEATMAPS)) if model == "keypoints" else (3, (4,))
+    axis, counts = (1, (4, 3)) if model == "keypoints" else (3, (4,))
     told = " or ".join(map(str, counts))
     _require(_is_shape(shape, 4) and shape[0] == 1 and shape[axis] in counts, path,
              f"{where}.shape is {shape!r}, must have 4 axes with {told} channels at axis {axis}")
     if model == "keypoints":
+        _check_maps(described, path, where)
         stride = described.get("stride")
         _require(type(stride) is int and stride > 0, path, f"{where}.stride is {stride!r}, must be an int above 0")
+
+
+def _check_maps(described, path, where):
+    if "maps" not in described:
+        return
+    maps, channels = described["maps"], described["shape"][1]
+    _require(isinstance(maps, str) and maps in HEATMAPS, path,
+             f"{where}.maps is {maps!r}, must be one of {', '.join(HEATMAPS)}")
+    count, shown = HEATMAPS[maps]
+    _require(channels == count, path,
+             f"{where}.maps is {maps!r} with {channels} channels, must have {count}: {shown}")
+
+
+def _check_calibration(described, path):
+    if "calibration" not in described:
+        return
+    told = _field(described, "calibration", dict, path, "models.keypoints.")
+    try:
+        Calibration.from_json(told)
+    except ValueError as error:
+        raise BundleError(path, f"models.keypoints.calibration cannot be used ({error}): export the bundle anew, or "
+                                "take it out") from error
 
 
 def _is_shape(shape, axes):

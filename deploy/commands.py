@@ -16,12 +16,12 @@ def deploy():
 
 
 @deploy.command()
-@click.option("--keypoints", "keypoints_run", required=True, type=FOLDER, help="Run of `foliopie keypoints train`.")
-@click.option("--segmentation", "segmentation_run", required=True, type=FOLDER,
-              help="Run of `foliopie segmentation train`.")
+@click.option("--keypoints", "keypoints_run", type=FOLDER, help="Run of `foliopie keypoints train`.")
+@click.option("--segmentation", "segmentation_run", type=FOLDER, help="Run of `foliopie segmentation train`.")
 @click.option("--side", "side_run", type=FOLDER,
               help="Run of `foliopie segmentation train-side`; without it the pixels' network and the shape of the "
                    "foot decide the side.")
+@click.option("--rest", type=FOLDER, help="Bundle to take the networks from that no run is given of, as they are.")
 @click.option("--out", required=True, type=FOLDER, help="Folder of the bundle to be made.")
 @click.option("--precision", "precisions", multiple=True, type=EXPORTED, default=["fp16"], show_default=True,
               help="May be given more than once; the first is the one that is measured with.")
@@ -30,11 +30,13 @@ def deploy():
 @click.option("--notes", type=click.Path(dir_okay=False, exists=True, path_type=Path),
               help="Markdown file that goes into the model card.")
 @click.option("--replace", is_flag=True, help="Replace the bundle that is at --out.")
-def export(keypoints_run, segmentation_run, side_run, out, precisions, images, onnx_folder, notes, replace):
+def export(keypoints_run, segmentation_run, side_run, rest, out, precisions, images, onnx_folder, notes, replace):
     """Convert training runs into one bundle and show that it answers as they do.
 
     Nothing is written to --out when it does not.
     """
+    if keypoints_run is None and segmentation_run is None and side_run is None:
+        raise click.UsageError("there is nothing to convert: give --keypoints, --segmentation or --side")
     # Before the frameworks are loaded, which read these once: MXNet runs on one thread unless told, TensorFlow talks.
     os.environ.setdefault("OMP_NUM_THREADS", str(_cores()))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -44,7 +46,7 @@ def export(keypoints_run, segmentation_run, side_run, out, precisions, images, o
     try:
         report = export_bundle(keypoints_run, segmentation_run, out, tuple(dict.fromkeys(precisions)), images,
                                onnx_folder, notes.read_text(encoding="utf-8") if notes else "", replace,
-                               lambda line: click.echo(line, err=True), side_run)
+                               lambda line: click.echo(line, err=True), side_run, rest)
     except ExportError as error:
         if error.report is not None:
             _print_report(error.report)
@@ -71,8 +73,9 @@ def _networks(_context, option, text):
               help="Images to look at, at most.")
 @click.option("--networks", default="keypoints,segmentation", show_default=True, callback=_networks,
               help="Which to quantize; side, which needs a dataset with masks, gains next to nothing.")
+@click.option("--only", is_flag=True, help="Leave the other precisions of these networks out of the new bundle.")
 @click.option("--replace", is_flag=True, help="Replace the bundle that is at --out.")
-def quantize(bundle, images, out, count, networks, replace):
+def quantize(bundle, images, out, count, networks, only, replace):
     """Add INT8 variants of its networks to a copy of a BUNDLE, which then measures with them.
 
     What layers range over is seen on --images; golden data stay, and INT8 is held against them. Nothing is written to
@@ -82,7 +85,8 @@ def quantize(bundle, images, out, count, networks, replace):
     from deploy.quantize import QuantizeError, quantize_bundle
     from scenes.images import PhotoError
     try:
-        report = quantize_bundle(bundle, images, out, networks, count, replace, lambda line: click.echo(line, err=True))
+        report = quantize_bundle(bundle, images, out, networks, count, replace, lambda line: click.echo(line, err=True),
+                                 only)
     except QuantizeError as error:
         if error.report is not None:
             _print_report(error.report)

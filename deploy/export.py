@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from deploy.bundle import (
     CROP_FIT,
     GOLDEN,
     LABELS,
+    OPTIONAL,
     OUTPUTS,
     SCHEMA,
     Bundle,
@@ -26,6 +28,7 @@ from deploy.bundle import (
     contract_of,
     file_record,
     model_card,
+    models_of,
     write_golden,
     write_manifest,
 )
@@ -49,7 +52,8 @@ class ExportError(Exception):
 @dataclass(frozen=True)
 class Trained:
     """A network out of its run: native runtime, InputSpec (CropSpec of the side), what it is, and how it becomes an
-    OnnxModel at a path."""
+    OnnxModel at a path. Of the keypoints, the kind of maps (deploy.bundle.HEATMAPS), and the run's
+    keypoints.calibration.Calibration or None."""
 
     model: str
     native: object
@@ -57,13 +61,16 @@ class Trained:
     architecture: str
     run: Path
     to_onnx: object
+    maps: str | None = None
+    calibration: object = None
 
 
 def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), images=None, onnx_folder=None,
-                  notes="", replace=False, say=lambda line: None, side_run=None):
+                  notes="", replace=False, say=lambda line: None, side_run=None, rest=None):
     """Writes a bundle into the folder `out` and returns the parity Report.
 
-    The runs are converted (`side_run` where given: a bundle may be without), and the native framework, ONNX Runtime and
+    The runs are converted (a bundle may be without `side_run`; a network without a run is taken over as it is from the
+    bundle in the folder `rest`, where that is given), and the native framework, ONNX Runtime and
     OpenVINO (FP32 always, and `precisions`) are held against one another on `deploy.golden` images (of `images` where
     given). `onnx_folder` keeps the ONNX files. `say` is told of every step. With `replace` a bundle that is at `out`
     gives way, once the new one is whole.
@@ -72,13 +79,20 @@ def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), im
     """
     out = Path(out)
     check_place(out, replace)
+    runs = {"keypoints": (load_keypoints, keypoints_run), "segmentation": (load_segmentation, segmentation_run),
+            "side": (load_side, side_run)}
+    others = _others(rest, [model for model, (_, run) in runs.items() if run is None])
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         made, kept = Path(scratch) / "bundle", Path(onnx_folder or Path(scratch) / "onnx")
         made.mkdir()
         golden, models, report = {}, {}, Report(())
-        runs = [(load_keypoints, keypoints_run), (load_segmentation, segmentation_run)]
-        for load, run in [*runs, (load_side, side_run)] if side_run is not None else runs:
+        for model, (load, run) in runs.items():
+            if model in others:
+                say(f"taking {model} from {rest}")
+                models[model], golden[model] = _taken(others[model], model, made)
+            if run is None:
+                continue
             say(f"loading {run}")
             trained = load(run)
             inputs = (golden_crops if trained.model == "side" else golden_inputs)(trained.spec, images)
@@ -98,14 +112,38 @@ def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), im
     return report
 
 
+def _others(rest, missing):
+    """{model: Bundle} of the networks `missing` that the bundle in the folder `rest` (or None) gives; raises
+    ExportError where one that a bundle needs is nowhere."""
+    bundle = None if rest is None else Bundle.load(rest)
+    others = {model: bundle for model in missing if bundle is not None and model in models_of(bundle.manifest)}
+    for model in missing:
+        if model not in others and model not in OPTIONAL:
+            raise ExportError(f"there is no run of {model}, and no bundle to take it from: give either")
+    return others
+
+
+def _taken(bundle, model, folder):
+    """Copies a network's files out of another Bundle into `folder`: (its manifest entry, its golden data)."""
+    described = bundle.manifest["models"][model]
+    for variant in described["variants"].values():
+        for part in ("xml", "bin"):
+            target = folder / variant[part]["file"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(bundle.folder / variant[part]["file"], target)
+    return described, bundle.golden()[model]
+
+
 def load_keypoints(run):
-    """A run of `foliopie keypoints train` as a Trained. Raises ExportError when it cannot be loaded, and for a network
-    that no photo can be measured with."""
+    """A run of `foliopie keypoints train` as a Trained. Raises ExportError when it cannot be loaded, for a network that
+    no photo can be measured with, and for a calibration of other weights."""
     from keypoints.config import CORNERS
     from keypoints.models.registry import WeightsError
     from keypoints.run import RunError, load_network
+    from keypoints.run_calibration import belonging
     try:
         network, config = load_network(run)
+        kept = belonging(run, config)
     except (RunError, WeightsError) as error:
         raise ExportError(str(error)) from error
     if config.is_regression or config.input != "rgb" or config.joints != CORNERS:
@@ -116,7 +154,8 @@ def load_keypoints(run):
     def to_onnx(path):
         return convert.mxnet_to_onnx(network, spec.height, spec.width, path, OUTPUTS["keypoints"])
 
-    return Trained("keypoints", MxnetRuntime(network, spec), spec, config.model, Path(run), to_onnx)
+    return Trained("keypoints", MxnetRuntime(network, spec), spec, config.model, Path(run), to_onnx, config.maps,
+                   kept and kept.calibration)
 
 
 def load_segmentation(run):
@@ -172,15 +211,15 @@ def _convert(trained, golden, precisions, onnx_folder, folder, say):
     say(f"{model}: {onnx_model.path.name} has opset {onnx_model.opset}, passes the strict checker")
     described = _entry(trained, onnx_model)
     answers = OnnxRuntime(onnx_model.path, trained.spec, onnx_model.layout)(inputs)
-    stride = described["output"].get("stride")
-    report = compare(model, outputs, answers, "ONNX Runtime", "fp32", stride)
+    decoding = {"stride": STRIDE, "maps": trained.maps} if model == "keypoints" else {}
+    report = compare(model, outputs, answers, "ONNX Runtime", "fp32", **decoding)
     wanted = tuple(dict.fromkeys(("fp32", *precisions)))
     say(f"{model}: to OpenVINO IR in {', '.join(wanted)}")
     paths = convert.onnx_to_ir(onnx_model, trained.spec, folder, model, wanted, contract_of(model, described))
     if "fp32" not in precisions:
         # Held against the framework all the same: its limits are the tight ones.
         answers = OpenVinoRuntime(paths["fp32"], precision_hint=PARITY_HINT)(inputs)
-        report += compare(model, outputs, answers, "OpenVINO", "fp32", stride)
+        report += compare(model, outputs, answers, "OpenVINO", "fp32", **decoding)
         for path in (paths["fp32"], paths["fp32"].with_suffix(".bin")):
             path.unlink()
     described["variants"] = {
@@ -203,7 +242,9 @@ def _entry(trained, onnx_model):
     source |= {"mean": list(spec.mean), "std": list(spec.std)}
     if trained.model == "keypoints":
         task = "finding the four corners of a sheet of paper"
-        own = {"output": output | {"layout": "NCHW", "stride": STRIDE}, "corner_order": CORNER_ORDER}
+        own = {"output": output | {"layout": "NCHW", "stride": STRIDE, "maps": trained.maps},
+               "corner_order": CORNER_ORDER}
+        own |= {"calibration": trained.calibration.to_json()} if trained.calibration else {}
     elif trained.model == "segmentation":
         task = "telling sheet, left foot and right foot pixel by pixel"
         own = {"output": output | {"layout": "NHWC"}, "labels": list(LABELS["segmentation"])}
@@ -224,7 +265,9 @@ def _figures(model, run):
         # The epoch whose weights were kept, as in segmentation.run_folder; the side has no evaluation of its own.
         best = max(epochs, key=lambda line: line["validation"]["mean_iou"] or 0.0)
         accuracy["best epoch"] = {"epoch": best["epoch"], **best["validation"]}
-    return _without_places({"trained_on": {**config.get("data", {}), "epochs": len(epochs)}, "accuracy": accuracy})
+    # A released run has no history, and does not tell how many they were.
+    trained_on = {**config.get("data", {}), "epochs": len(epochs) or None}
+    return _without_places({"trained_on": trained_on, "accuracy": accuracy})
 
 
 def _headline(model, evaluation):

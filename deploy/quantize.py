@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deploy.bundle import MANIFEST, Bundle, BundleError, file_record, file_records, write_manifest
+from deploy.bundle import MANIFEST, Bundle, BundleError, file_record, file_records, files_in_words, write_manifest
 from deploy.golden import dataset_crops, photo_paths, spread
 from deploy.parity import Report, verify
 from deploy.place import check_place, move_into_place
@@ -31,6 +31,9 @@ MIN_IMAGES = 10  # fewer do not tell what an activation ranges over
 IMAGES = 100
 # Not the side: it is a hundredth of the bundle and of the time, and photos alone do not give its crops.
 NETWORKS = ("keypoints", "segmentation")
+# Convolutions that stay in floats. With three in place of one, corners of the pyramid move half as far (0.04 px, not
+# 0.09, in the median on real photos); the last ones of the pixels are large.
+FLOATS = {"keypoints": 3, "segmentation": 1, "side": 1}
 # What normalises, in the order in which deploy.convert puts it before a network. It stays in floats: a step of the
 # first quantiser is then one of the normalised image, and no grey level is rounded before.
 PREPROCESSING = (("Convert",), ("Subtract",), ("Divide", "Multiply"))
@@ -47,12 +50,14 @@ class QuantizeError(Exception):
         self.report = report
 
 
-def quantize_bundle(folder, images, out, networks=NETWORKS, count=IMAGES, replace=False, say=lambda line: None):
+def quantize_bundle(folder, images, out, networks=NETWORKS, count=IMAGES, replace=False, say=lambda line: None,
+                    only=False):
     """Writes the bundle in `folder` with INT8 variants of `networks` to the folder `out`. Returns the parity Report.
 
     images: a dataset (its training photos are taken) or a folder of photos, `count` of which, spread over it, are
-    looked at. An INT8 variant becomes its network's default; one that was there is made anew. `say` is told of every
-    step; NNCF's own progress goes to standard error. With `replace` a bundle at `out` gives way to the new one.
+    looked at. An INT8 variant becomes its network's default; one that was there is made anew. With `only` the other
+    precisions of `networks` are left out of the new bundle, from which no other can then be quantised. `say` is told of
+    every step; NNCF's own progress goes to standard error. With `replace` a bundle at `out` gives way to the new one.
     Raises QuantizeError (nothing is written then), BundleError, PhotoError, and what reading `images` raises.
     """
     out, bundle = Path(out), Bundle.load(folder)
@@ -62,13 +67,15 @@ def quantize_bundle(folder, images, out, networks=NETWORKS, count=IMAGES, replac
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         made = Path(scratch) / "bundle"
-        _copy(bundle, made)
-        manifest = bundle.manifest
+        manifest = _without_variants(bundle.manifest, networks) if only else bundle.manifest
+        _copy(bundle, manifest, made)
         for model in networks:
             say(f"{model}: {sources[model]} to {INT8} on {len(inputs[model])} images")
             path = made / f"{model}.{INT8}.xml"
-            quantize_network(bundle.model_path(model, sources[model]), inputs[model], path)
+            quantize_network(bundle.model_path(model, sources[model]), inputs[model], path, FLOATS[model])
             manifest = _with_variant(manifest, model, made, path, sources[model], len(inputs[model]))
+        if only and "card" in manifest:
+            manifest = _with_card(bundle.manifest, manifest, made)
         write_manifest(made, manifest)
         say("verifying the bundle as a reader gets it")
         report = _verified(made, networks)
@@ -98,21 +105,22 @@ def calibration_inputs(bundle, model, folder, count=IMAGES):
     return np.stack(inputs)
 
 
-def quantize_network(source, inputs, target):
+def quantize_network(source, inputs, target, floats=1):
     """Writes the IR file `source` in INT8 to `target` (.xml, its .bin beside it), as seen on uint8 (N, H, W, C) inputs.
 
-    The last of several convolutions stays in floats: it is small, and what it gives is what corners are read off. Both
-    that and PERFORMANCE (symmetric steps) brought the corners nearer to those of floats than NNCF's own choice.
+    The last `floats` of its convolutions stay in floats: they are small, and what they give is what corners are read
+    off. Both that and PERFORMANCE (symmetric steps) brought the corners nearer to those of floats than NNCF's own
+    choice.
     Raises QuantizeError when the quantised file would not be one of this project's: preprocessing inside and in floats.
     """
     openvino = load_openvino()
     network = openvino.Core().read_model(os.fspath(source))
     names = {node.get_friendly_name() for node in network.get_ops()}
     with quiet_nncf() as nncf:
-        kept = last_convolution(network)
+        kept = last_convolutions(network, floats)
         quantized = nncf.quantize(network, nncf.Dataset(list(inputs[:, None])), subset_size=len(inputs),
                                   preset=nncf.QuantizationPreset.PERFORMANCE, target_device=nncf.TargetDevice.CPU,
-                                  ignored_scope=nncf.IgnoredScope(names=[kept]) if kept else None)
+                                  ignored_scope=nncf.IgnoredScope(names=kept) if kept else None)
     check_start(quantized, source)
     _number(quantized, names)
     # What is not INT8 stays as exact as it is: it is small.
@@ -148,11 +156,11 @@ def quiet_nncf():
                     sys.modules[name] = module
 
 
-def last_convolution(network):
-    """Name of the convolution nearest to the output of an openvino Model; None where there is but one, or none."""
+def last_convolutions(network, count):
+    """Names of the `count` convolutions nearest to the output of an openvino Model, fewer where that would be all."""
     found = [node.get_friendly_name() for node in network.get_ordered_ops()
              if "Convolution" in node.get_type_name()]  # transposed and grouped ones among them
-    return found[-1] if len(found) > 1 else None
+    return found[max(len(found) - count, 1):]
 
 
 def check_start(network, name):
@@ -202,9 +210,25 @@ def _read(path):
         raise PhotoError(error.code, f"{path}: {error.message}") from error
 
 
-def _copy(bundle, made):
-    """The files that a bundle's manifest names, and no others, into the new folder `made`."""
-    for record in file_records(bundle.manifest):
+def _without_variants(manifest, networks):
+    """`manifest` with none of the files of `networks`, as a new dict."""
+    return manifest | {"models": {model: described | ({"variants": {}} if model in networks else {})
+                                  for model, described in manifest["models"].items()}}
+
+
+def _with_card(before, manifest, folder):
+    """`manifest` with the card in `folder` naming its files in place of those of the manifest `before`; a new dict."""
+    path = folder / manifest["card"]["file"]
+    text = path.read_text(encoding="utf-8")
+    for model, described in manifest["models"].items():
+        text = text.replace(files_in_words(before["models"][model]), files_in_words(described))
+    path.write_text(text, encoding="utf-8")
+    return manifest | {"card": file_record(folder, manifest["card"]["file"])}
+
+
+def _copy(bundle, manifest, made):
+    """The files of a bundle that `manifest` names, and no others, into the new folder `made`."""
+    for record in file_records(manifest):
         target = made / record["file"]
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(bundle.folder / record["file"], target)

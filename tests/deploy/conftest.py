@@ -13,6 +13,7 @@ from deploy.bundle import (
     CROP_COLOUR,
     CROP_FIT,
     GOLDEN,
+    HEATMAPS,
     LABELS,
     SCHEMA,
     Bundle,
@@ -52,7 +53,7 @@ def write_onnx(path, nodes, weights, input_shape, output, output_shape):
 
 
 def tiny_keypoints(path, colours=COLOURS):
-    """Each channel is a blurred mix of the colours, cut at zero, at a quarter of the size."""
+    """Each channel is a blurred mix of the colours, cut at zero, at a quarter of the size: one a row of `colours`."""
     blur = np.exp(-((np.arange(8) - 3.5) ** 2) / 8)
     kernel = colours[:, :, None, None] * (np.outer(blur, blur) / blur.sum() ** 2)
     nodes = [
@@ -60,7 +61,7 @@ def tiny_keypoints(path, colours=COLOURS):
         helper.make_node("Relu", ["mixed"], ["heatmaps"]),
     ]
     size = KEYPOINTS_SPEC.height, KEYPOINTS_SPEC.width
-    shapes = [1, 3, *size], [1, 4, size[0] // 4, size[1] // 4]
+    shapes = [1, 3, *size], [1, len(colours), size[0] // 4, size[1] // 4]
     write_onnx(path, nodes, {"kernel": kernel.astype(np.float32)}, shapes[0], "heatmaps", shapes[1])
     return OnnxModel(path, "NCHW", "heatmaps", tuple(shapes[0]), tuple(shapes[1]), 13)
 
@@ -141,18 +142,22 @@ def build_bundle(tmp_path):
 
     `golden_from` are the networks that the golden outputs come from and `shipped` those whose IR is in the bundle, each
     {model: function of a path that writes an ONNX file}, so that a test can ship another one than it should;
-    `ir_spec` is the InputSpec whose mean and std go into the IR, likewise. With `side` there is a third network.
+    `ir_spec` is the InputSpec whose mean and std go into the IR, likewise. With `side` there is a third network. `maps`
+    is the kind of maps that the manifest names; without it none, as in bundles of before there was a choice.
     """
 
-    def build(name="bundle", shipped=None, ir_spec=None, precisions=("fp32", "fp16"), side=False):
+    def build(name="bundle", shipped=None, ir_spec=None, precisions=("fp32", "fp16"), side=False, maps=None):
         folder = tmp_path / name
         folder.mkdir()
         golden, models = {}, {}
+        networks = TINY | {"keypoints": lambda path: tiny_keypoints(path, COLOURS[: HEATMAPS[maps or "each"][0]])}
         for model, inputs in tiny_inputs(side).items():
-            right = TINY[model](tmp_path / f"{name}-{model}.onnx")
+            right = networks[model](tmp_path / f"{name}-{model}.onnx")
             golden[model] = inputs, OnnxRuntime(right.path, SPECS[model], right.layout, threads=1)(inputs)
-            sent = (shipped or {}).get(model, TINY[model])(tmp_path / f"{name}-{model}-shipped.onnx")
+            sent = (shipped or {}).get(model, networks[model])(tmp_path / f"{name}-{model}-shipped.onnx")
             described = describe(model, SPECS[model], right)
+            if model == "keypoints" and maps:
+                described["output"]["maps"] = maps
             inside = (ir_spec or SPECS)[model]
             paths = onnx_to_ir(sent, inside, folder, model, precisions, contract_of(model, described))
             described["variants"] = {

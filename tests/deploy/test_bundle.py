@@ -9,6 +9,7 @@ import pytest
 from deploy.bundle import (
     CARD,
     GOLDEN,
+    HEATMAPS,
     MANIFEST,
     Bundle,
     BundleError,
@@ -16,11 +17,14 @@ from deploy.bundle import (
     check_manifest,
     file_record,
     flatten,
+    maps_of,
     model_card,
     read_golden,
     write_golden,
     write_manifest,
 )
+from deploy.parity import verify
+from keypoints.calibration import Calibration
 from scenes.files import file_sha256
 from scenes.images import InputSpec
 
@@ -87,6 +91,47 @@ def test_every_rule_of_the_side(side_folder, path, value, rule):
         Bundle.load(side_folder)
 
 
+@pytest.mark.parametrize("maps", HEATMAPS)
+def test_a_bundle_names_the_kind_of_its_maps(build_bundle, maps):
+    folder = build_bundle(maps=maps)
+    bundle = Bundle.load(folder)
+    assert bundle.maps == maps and bundle.output("keypoints")["shape"][1] == HEATMAPS[maps][0]
+    assert f"- {HEATMAPS[maps][1]}; decoded corners go" in (folder / CARD).read_text()
+    assert verify(bundle).passed
+    # The file says it too, so that leaving it out of the manifest does not make another kind of it.
+    change(folder, "models/keypoints/output/maps", None)
+    failures = verify(Bundle.load(folder)).failures
+    assert {(row.check, row.value, row.limit) for row in failures if isinstance(row.limit, str)} == {
+        ("maps", maps, "not said in the manifest")}  # fmt: skip
+
+
+def test_maps_without_a_name_are_told_by_their_number(bundle):
+    """As in bundles of before there were three kinds."""
+    assert "maps" not in bundle.output("keypoints") and bundle.maps == "each"
+    assert maps_of({"shape": [1, 3, 16, 12]}) == "shared"
+
+
+CALIBRATION = {"limit_percent": 1.0, "scores": [0.2, 0.6], "probabilities": [0.1, 0.9], "temperature": 1.5,
+               "corners": 9}  # fmt: skip
+
+
+def test_a_bundle_may_have_a_calibration(bundle, bundle_folder):
+    assert bundle.calibration is None
+    change(bundle_folder, "models/keypoints/calibration", CALIBRATION)
+    found = Bundle.load(bundle_folder)
+    assert found.calibration == Calibration(1.0, (0.2, 0.6), (0.1, 0.9), 1.5, 9)
+    assert "- calibrated on 9 corners: " in model_card(found.manifest) and "less than 1 %" in model_card(found.manifest)
+
+
+@pytest.mark.parametrize("told", [3, {}, CALIBRATION | {"more": 1}, CALIBRATION | {"scores": 0.2},
+                                  CALIBRATION | {"scores": [0.6, 0.2]}, CALIBRATION | {"probabilities": [0.1, 2]},
+                                  CALIBRATION | {"temperature": "hot"}, CALIBRATION | {"corners": None}])  # fmt: skip
+def test_a_calibration_that_is_none_is_refused(bundle_folder, told):
+    change(bundle_folder, "models/keypoints/calibration", told)
+    with pytest.raises(BundleError, match="models.keypoints.calibration .*export the bundle anew"):
+        Bundle.load(bundle_folder)
+
+
 def test_a_precision_that_is_not_there_is_told_with_those_that_are(bundle):
     with pytest.raises(BundleError, match="int8; there is fp32, fp16"):
         bundle.model_path("keypoints", "int8")
@@ -145,6 +190,9 @@ def test_a_bundle_from_the_future_asks_for_a_newer_program(bundle_folder):
         ("models/keypoints/output/name", "probabilities", "must be 'heatmaps'"),
         ("models/keypoints/output/shape", [1, 16, 12, 4], "4 or 3 channels at axis 1"),
         ("models/keypoints/output/stride", 0, "stride is 0"),
+        ("models/keypoints/output/maps", "shared", "maps is 'shared' with 4 channels, must have 3: three heatmaps"),
+        ("models/keypoints/output/maps", "all", "maps is 'all', must be one of each, shared, sheet"),
+        ("models/keypoints/output/maps", ["each"], "must be one of each, shared, sheet"),
         ("models/keypoints/corner_order", "anticlockwise", "corner_order is 'anticlockwise'"),
         ("models/segmentation/labels", ["background", "sheet", "right_foot", "left_foot"], "labels is"),
         ("models/segmentation/variants", {}, "variants is empty"),

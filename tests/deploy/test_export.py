@@ -1,12 +1,15 @@
 """Which runs become networks of a bundle."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from deploy.bundle import CropSpec
-from deploy.golden import golden_crops
+from deploy.bundle import GOLDEN, Bundle, CropSpec, file_record, write_golden, write_manifest
+from deploy.golden import golden_crops, golden_inputs
+from deploy.parity import verify
+from keypoints.calibration import Calibration
 
 
 @pytest.fixture
@@ -64,3 +67,64 @@ def test_a_network_that_no_photo_can_be_measured_with_is_refused(monkeypatch, tm
     monkeypatch.setattr(runs, "load_network", lambda folder: (None, TrainConfig(**settings)))
     with pytest.raises(ExportError, match=word):
         load_keypoints(tmp_path)
+
+
+@pytest.fixture
+def sheet_run(tmp_path):
+    """A function (model) -> a run with untrained weights of a network that draws maps of the kind "sheet"."""
+    pytest.importorskip("mxnet")
+    from keypoints.config import TrainConfig
+    from keypoints.models.registry import build, initialise
+    from keypoints.run import write_config
+
+    def made(model="hourglass"):
+        folder = tmp_path / "keypoints"
+        folder.mkdir()
+        small = {"stacks": 1, "filters": 8} if model == "hourglass" else {}
+        config = TrainConfig(model=model, maps="sheet", height=64, width=64, seed=1, **small)
+        net = build(config)
+        initialise(net, config)
+        net.save_parameters(str(folder / "best.params"))
+        write_config(folder, config, {"training": 3})
+        return folder
+
+    return made
+
+
+@pytest.mark.parametrize("model", ["hourglass", pytest.param("pyramid_resnet18_v1b", marks=pytest.mark.slow)])
+def test_a_network_of_the_sheets_interior_becomes_one_of_a_bundle(sheet_run, model, bundle, bundle_folder, tmp_path):
+    from deploy.export import _convert, load_keypoints
+
+    trained = load_keypoints(sheet_run(model))
+    assert trained.maps == "sheet" and trained.calibration is None
+    inputs = golden_inputs(trained.spec)
+    outputs = trained.native(inputs)
+    precisions = ("fp16", "fp32")
+    described, report = _convert(trained, (inputs, outputs), precisions, tmp_path, bundle_folder, lambda line: None)
+    assert report.passed, report.failures
+    assert "interior, largest difference" in {row.check for row in report.rows}
+    assert described["output"]["maps"] == "sheet" and "calibration" not in described
+    # Without a history there is no telling how long it was trained.
+    assert described["trained_on"] == {"training": 3}
+    write_golden(bundle_folder / GOLDEN, bundle.golden() | {"keypoints": (inputs, outputs)})
+    models = bundle.manifest["models"] | {"keypoints": described}
+    write_manifest(bundle_folder, bundle.manifest | {"models": models, "golden": file_record(bundle_folder, GOLDEN)})
+    made = Bundle.load(bundle_folder)
+    assert made.maps == "sheet" and verify(made).passed
+
+
+def test_a_calibration_goes_with_its_weights_and_no_others(sheet_run):
+    from deploy.export import ExportError, _entry, load_keypoints
+    from keypoints import run_calibration
+    from keypoints.predictions import made_of
+    from keypoints.run import read_config
+
+    run, table = sheet_run(), Calibration(1.0, (0.0, 1.0), (0.25, 0.75), 2.0, 16)
+    kept = run_calibration.Kept(table, made_of(run, read_config(run)[0], "best", ""), "dark", "scenes", {})
+    run_calibration.keep(run, kept)
+    trained = load_keypoints(run)
+    entry = _entry(trained, SimpleNamespace(output="heatmaps", output_shape=(1, 4, 16, 16), opset=13))
+    assert Calibration.from_json(entry["calibration"]) == trained.calibration == table
+    run_calibration.keep(run, kept.of_weights("0" * 64))
+    with pytest.raises(ExportError, match="does not belong to the best weights: it is of other weights"):
+        load_keypoints(run)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deploy.bundle import CropSpec
+from deploy.bundle import MANIFEST, CropSpec, write_manifest
 from deploy.meter import (
+    Candidate,
     Failure,
     Measurement,
     Meter,
@@ -22,7 +23,9 @@ from deploy.meter import (
     second_sheet_share,
     surroundings,
 )
-from keypoints.heatmaps import encode, encode_shared
+from keypoints.calibration import Calibration
+from keypoints.heatmaps import decode_corners, encode, encode_shared
+from keypoints.outlines import encode_interior
 from scenes.camera import Camera
 from scenes.images import InputSpec, Photo, input_to_photo, mask_to_photo
 from scenes.labels import LEFT_FOOT, RIGHT_FOOT, SHEET
@@ -62,13 +65,21 @@ def draw_scene(camera, foot="left", seed=0):
     return np.clip(rgb, 0, 255).astype(np.uint8), labels, corners[order_corners(corners)]
 
 
-def networks_of(labels, corners, peak=1.0, error_px=0.0, blind=False, shared=False):
+def heatmaps_of(points, kind, visibility=(2, 2, 1, 2)):
+    """float32 (1, C, 64, 48) of corners (4, 2) px of the network's input."""
+    if kind == "each":
+        return encode(points, np.ones(4, bool), (64, 48), STRIDE, 2.0)[None]
+    maps = encode_shared(points, visibility, (64, 48), STRIDE, 2.0)
+    if kind == "sheet":
+        maps = np.concatenate([maps, 20 * encode_interior(points, (64, 48), STRIDE)[None] - 10])
+    return maps[None]
+
+
+def networks_of(labels, corners, peak=1.0, error_px=0.0, blind=False, maps="each", calibration=None):
     """Networks that answer from the truth of one photo, whatever they are shown."""
     size = labels.shape[1], labels.shape[0]
     points = transform(np.linalg.inv(input_to_photo(size, KEYPOINTS_SPEC)), corners + error_px)
-    maps = encode_shared(points, [2, 2, 1, 2], (64, 48), STRIDE, 2.0) if shared else encode(
-        points, np.ones(4, bool), (64, 48), STRIDE, 2.0)
-    heatmaps = peak * maps[None]
+    heatmaps = peak * heatmaps_of(points, maps)
     matrix = np.linalg.inv(input_to_photo(size, SEGMENTATION_SPEC))
     side = (SEGMENTATION_SPEC.width, SEGMENTATION_SPEC.height)
     small = np.stack([cv2.warpPerspective((labels == k).astype(np.float32), matrix, side, flags=cv2.INTER_LINEAR)
@@ -76,7 +87,8 @@ def networks_of(labels, corners, peak=1.0, error_px=0.0, blind=False, shared=Fal
     small[..., 0] += 1 - small.sum(axis=-1)
     if blind:
         small[...] = (1, 0, 0, 0)
-    return Networks(lambda image: heatmaps, KEYPOINTS_SPEC, STRIDE, lambda image: small[None], SEGMENTATION_SPEC)
+    return Networks(lambda image: heatmaps, KEYPOINTS_SPEC, STRIDE, lambda image: small[None], SEGMENTATION_SPEC,
+                    maps=maps, calibration=calibration)
 
 
 def measured(foot="left", camera=None, sheet="auto", focal=FOCAL, **options):
@@ -89,13 +101,50 @@ def measured(foot="left", camera=None, sheet="auto", focal=FOCAL, **options):
 def test_a_corner_that_a_network_puts_outside_is_not_believed():
     """Three shared maps: the network is sure that a corner is beyond the photo, and not where."""
     rgb, labels, corners = draw_scene(camera_above(), "left")
-    networks = networks_of(labels, corners, shared=True)
+    networks = networks_of(labels, corners, maps="shared")
     size = rgb.shape[1], rgb.shape[0]
     inside = transform(np.linalg.inv(input_to_photo(size, KEYPOINTS_SPEC)), corners)
     inside[0] = (-30, 20)
-    maps = encode_shared(inside, [0, 2, 2, 2], (64, 48), STRIDE, 2.0)[None]
-    _, scores, _ = Meter(networks=dataclasses.replace(networks, keypoints=lambda image: maps))._ask(rgb)
-    assert scores.min() < 0.01 and np.sort(scores)[1] > 0.9
+    maps = heatmaps_of(inside, "shared", (0, 2, 2, 2))
+    networks = dataclasses.replace(networks, keypoints=lambda image: maps)
+    said, _ = Meter(networks=networks)._ask(rgb)
+    assert said.scores.min() < 0.01 and np.sort(said.scores)[1] > 0.9
+    assert said.confidences is None and said.states is None
+    calibrated, _ = Meter(networks=dataclasses.replace(networks, calibration=CALIBRATION))._ask(rgb)
+    assert (calibrated.scores == said.scores).all() and sorted(calibrated.states) == [0, 0, 0, 2]
+    assert calibrated.confidences[calibrated.states == 2] < 0.01
+
+
+CALIBRATION = Calibration(1.0, scores=(0.5, 0.9), probabilities=(0.2, 0.6), temperature=1.0)
+
+
+@pytest.mark.parametrize("maps", ["each", "shared", "sheet"])
+def test_what_a_calibrated_network_tells_of_corners_means_what_it_says(maps):
+    raw, _, _ = measured(maps=maps)
+    told, _, _ = measured(maps=maps, calibration=CALIBRATION)
+    assert (points_of(told) == points_of(raw)).all()
+    assert [corner.confidence for corner in raw.corners] == pytest.approx([1.0] * 4, abs=0.05)
+    # Scores above 0.9 are right six times in ten.
+    assert [corner.confidence for corner in told.corners] == pytest.approx([0.6] * 4, abs=0.01)
+    # The networks draw the third corner as covered, and the mask shows the sheet there.
+    assert [corner.state for corner in raw.corners] == ["visible"] * 4
+    own = ["visible", "visible", "visible" if maps == "each" else "covered", "visible"]
+    assert [corner.state for corner in told.corners] == own
+    assert ("corner_covered" in codes(told)) == (maps != "each")
+
+
+def test_a_calibration_says_nothing_of_corners_that_the_network_did_not_find():
+    told, corners, _ = measured(foot=None, error_px=200.0, maps="shared", calibration=CALIBRATION)
+    assert np.abs(points_of(told) - corners).max() < 2.0
+    assert [(corner.state, corner.confidence) for corner in told.corners] == [("visible", 0.3)] * 4
+
+
+def test_a_corner_whose_place_is_outside_the_photo_is_outside():
+    shifted = camera_above(0.0, 560.0, (-170.0, 0.0))
+    raw, _, _ = measured(None, shifted, maps="shared")
+    told, _, _ = measured(None, shifted, maps="shared", calibration=CALIBRATION)
+    where = [k for k, corner in enumerate(raw.corners) if corner.state == "outside"]
+    assert where and all(told.corners[k].state == "outside" for k in where)
 
 
 def points_of(measurement):
@@ -106,9 +155,9 @@ def codes(measurement):
     return {warning.code for warning in measurement.warnings}
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_a_photo_is_measured(shared):
-    measurement, corners, labels = measured(error_px=5.0, shared=shared)
+@pytest.mark.parametrize("maps", ["each", "shared", "sheet"])
+def test_a_photo_is_measured(maps):
+    measurement, corners, labels = measured(error_px=5.0, maps=maps)
     assert np.abs(points_of(measurement) - corners).max() < 1.0
     assert measurement.sheet.format.name == "a4" and measurement.sheet.long_side == "vertical"
     assert measurement.sheet.camera.height_mm == pytest.approx(560 * np.cos(np.radians(14)), rel=0.02)
@@ -180,6 +229,17 @@ def test_networks_of_a_bundle_with_and_without_a_side(bundle_folder, side_folder
     assert without.side is None and without.side_spec is None
     probabilities = both.side(np.zeros((1, both.side_spec.size_px, both.side_spec.size_px, 4), np.uint8))
     assert probabilities.shape == (1, 2) and probabilities.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_networks_of_a_bundle_have_its_kind_of_maps_and_its_calibration(build_bundle):
+    folder = build_bundle(maps="sheet")
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["models"]["keypoints"]["calibration"] = CALIBRATION.to_json()
+    write_manifest(folder, manifest)
+    networks = load_networks(folder, threads=1)
+    assert networks.maps == "sheet" and networks.calibration == CALIBRATION
+    heatmaps = networks.keypoints(np.zeros((1, 64, 48, 3), np.uint8))[0]
+    assert decode_corners(heatmaps, networks.stride, maps=networks.maps)[2].shape == (4, 3)
 
 
 def test_a_sheet_without_a_foot_is_an_answer():
@@ -289,7 +349,7 @@ def test_corners_of_a_cut_off_sheet_is_an_error():
     mask = np.zeros((300, 300), np.uint8)
     mask[:, :120] = SHEET
     with pytest.raises(SheetError) as caught:
-        candidate_quads(np.zeros((4, 2)), np.ones(4), mask, np.ones(2))
+        candidate_quads(Candidate(np.zeros((4, 2)), np.ones(4), False), mask, np.ones(2))
     assert caught.value.code == "sheet_cut_off"
 
 

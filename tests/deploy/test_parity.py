@@ -52,6 +52,23 @@ def test_corners_of_an_image_without_a_sheet_are_not_compared():
     assert "corners of 0 images" in rows_of(compare("keypoints", noise, noise, "X", "fp32", stride=4))
 
 
+def test_logits_of_the_interior_do_not_hide_the_heatmaps():
+    heatmaps = np.zeros((1, 3, 16, 14), np.float32)
+    heatmaps[:, 0] = four_corners().max(axis=1)
+    golden = np.concatenate([heatmaps, np.full((1, 1, 16, 14), -50, np.float32)], axis=1)
+    golden[:, 3, 2:13, 2:11] = 50
+    off = golden.copy()
+    off[0, 0, 5, 5] += 0.05
+    off[0, 3, 5, 5] += 7  # of a pixel that is inside in any case
+    rows = rows_of(compare("keypoints", golden, off, "X", "fp16", stride=4, maps="sheet"))
+    assert rows["largest difference"].value == pytest.approx(0.05, rel=0.1)
+    assert not rows["largest difference"].passed and rows["interior, largest difference"].value < 1e-6
+    assert rows["corners of 1 images"].value < 0.2
+    off[0, 3, 5, 5] = 0
+    rows = rows_of(compare("keypoints", golden, off, "X", "fp16", stride=4, maps="sheet"))
+    assert rows["interior, largest difference"].value == pytest.approx(0.5)
+
+
 def test_masks_are_compared_pixel_by_pixel_and_class_by_class():
     golden = np.zeros((1, 10, 10, 4), np.float32)
     golden[0, :5, :, 0] = 1

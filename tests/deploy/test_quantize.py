@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from deploy.bundle import CARD, GOLDEN, MANIFEST, Bundle, BundleError
 from deploy.commands import deploy
 from deploy.golden import draw_scene
+from deploy.meter import load_networks
 from deploy.parity import LIMITS, verify
 from deploy.runtimes import OpenVinoRuntime, load_openvino
 
@@ -68,6 +69,26 @@ def test_the_new_bundle_holds_int8_beside_the_others(side_folder, photos, tmp_pa
     for model in old.models:
         assert new.manifest["models"][model] | kept == old.manifest["models"][model] | kept
     assert [path.name for path in out.parent.iterdir()] == ["bundle"]
+
+
+def test_int8_may_be_all_that_the_new_bundle_holds_of_a_network(side_folder, photos, tmp_path, loose_limits):
+    out = tmp_path / "new"
+    done = CliRunner().invoke(deploy, ["quantize", str(side_folder), "--images", str(photos), "--out", str(out),
+                                       "--networks", "keypoints", "--only"])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    new = Bundle.load(out)
+    assert new.precisions("keypoints") == ("int8",) and new.default_precision("keypoints") == "int8"
+    assert new.precisions("segmentation") == new.precisions("side") == ("fp32", "fp16")
+    assert sorted(path.name for path in out.glob("keypoints.*")) == ["keypoints.int8.bin", "keypoints.int8.xml"]
+    card = (out / CARD).read_text()
+    assert "a test; `keypoints.int8.xml`" in card and "keypoints.fp" not in card and "`side.fp16.xml`" in card
+    assert {row.precision for row in verify(new).rows if row.model == "keypoints"} == {"int8"}
+    assert verify(new).passed
+    networks = load_networks(out, threads=1)
+    black = np.zeros((1, 64, 48, 3), np.uint8)
+    assert networks.keypoints(black).shape == (1, 4, 16, 12)
+    with pytest.raises(BundleError, match="keypoints is there in int8 alone"):
+        quantize_bundle(out, photos, tmp_path / "again")
 
 
 def test_an_int8_file_computes_in_int8_behind_its_preprocessing(bundle, photos, tmp_path):
