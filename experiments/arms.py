@@ -12,10 +12,11 @@ import numpy as np
 
 from experiments.catalogue import Outcome
 from experiments.comparison import compare
+from experiments.documents import write_results
 from experiments.folder import begin
 from experiments.photos import evaluate, read_photos, read_settings
 from experiments.processes import Task, run_with_progress
-from experiments.results import describe_photos, results_document, write_results
+from experiments.results import cells, describe_photos, figure, headings, markdown, results_document
 from experiments.training import WEIGHTS, is_finished, made_of, share_done, train_and_evaluate
 from scenes.document import ANNOTATIONS
 
@@ -70,7 +71,7 @@ def run_plan(plan, request):
     photos, settings = read_judges(plan, request)
     begin(out, {"experiment": plan.name, "scale": request.scale, **plan.configuration})
     arms = [*([plan.base] if plan.base else []), *plan.arms]
-    tasks = open_tasks([*plan.scenes, *_training_tasks(arms, photos)])
+    tasks = open_tasks([*plan.scenes, *training_tasks(arms, photos)])
     faults = run_with_progress(tasks, request.workers, out / "logs") if tasks else {}
     done = [arm for arm in plan.arms if not faults.keys() & set(arm.task_names())]
     if plan.reference not in {arm.name for arm in done}:
@@ -80,8 +81,8 @@ def run_plan(plan, request):
     found = results_document(plan.name, request.scale, configuration, plan.reference, photos, settings,
                              report(done, plan.reference, photos, settings), faults)
     for folder in filter(None, (out, request.results)):
-        write_results(folder, found, plan.title, plan.explanation)
-    return Outcome(found, faults)
+        write_results(folder, found, markdown(found, plan.title, plan.explanation), figure(found, plan.title))
+    return Outcome(found, faults, (headings(found), cells(found)))
 
 
 def read_judges(plan, request):
@@ -91,14 +92,20 @@ def read_judges(plan, request):
         raise ValueError("settings say which photos belong together: give --photos too")
     if not request.photos and not (Path(plan.photos) / ANNOTATIONS).exists():
         return None, None
-    photos = read_photos(plan.photos)
-    settings = read_settings(request.settings, photos.names) if request.settings else None
+    return open_judges(plan.photos, request.settings)
+
+
+def open_judges(folder, settings_file):
+    """(PhotoSet, {photo: setting}, or None without a file of settings) of a folder of annotated photos. Raises
+    ValueError, also where no interval could be told; OSError."""
+    photos = read_photos(folder)
+    settings = read_settings(settings_file, photos.names) if settings_file else None
     none = dict.fromkeys(photos.names, 0.0)
     compare(none, none, settings, resamples=1)  # fails at once where no interval could be told
     return photos, settings
 
 
-def _training_tasks(arms, photos):
+def training_tasks(arms, photos):
     """Tasks for what is left of the arms' trainings: all arms' first seeds before any arm's second."""
     tasks = []
     for arm in arms:

@@ -1,6 +1,7 @@
 """All experiments by name. What they are made of is imported when one is run."""
 
 import importlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,10 @@ class Request:
     """How an experiment is to be run; None or empty: as it does by itself.
 
     out: folder to work in. scale: of SCALES. photos: folder of annotated photos to judge by. settings: JSON file of
-    which photos belong together. data: datasets, in order. legs, textures: for rendering, as `scenes render` has
-    them. workers: processes at a time. seeds: trainings of each kind. results: folder that gets a copy of the
-    results.
+    which photos belong together. data: datasets, in order. test: dataset to judge by; split: which of its splits. runs:
+    (name, folder of a finished training) in order. bundle: folder of a bundle. legs, textures: for rendering, as
+    `scenes render` has them. workers: processes at a time. threads: of a process whose speed is told. seeds: trainings
+    of each kind. results: folder that gets a copy of the results.
     """
 
     out: Path
@@ -22,9 +24,14 @@ class Request:
     photos: Path | None = None
     settings: Path | None = None
     data: tuple = ()
+    test: Path | None = None
+    split: str | None = None
+    runs: tuple = ()
+    bundle: Path | None = None
     legs: Path | None = None
     textures: Path | None = None
     workers: int = 1
+    threads: int | None = None
     seeds: int | None = None
     results: Path | None = None
 
@@ -32,12 +39,21 @@ class Request:
 @dataclass(frozen=True)
 class Experiment:
     """name: on the command line. title: one line. module: has run(Request) -> Outcome. committed: folder of its
-    results in the package."""
+    results in the package. usage: the options of its own, as they are written on the command line. frameworks: what
+    must be installed; renders: that it makes scenes where no --data is given."""
 
     name: str
     title: str
     module: str
     committed: str
+    usage: str
+    frameworks: tuple = ("mxnet", "gluoncv", "matplotlib")
+    renders: bool = False
+
+    @property
+    def options(self):
+        """Names of the options of its own."""
+        return tuple(re.findall(r"--(\w+)", self.usage))
 
     def run(self, request):
         """Run it: Outcome."""
@@ -46,15 +62,33 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Outcome:
-    """results: what results.json holds, or None where nothing could be told yet. faults: {what was not done: why}."""
+    """results: what results.json holds, or None where nothing could be told yet. faults: {what was not done: why}.
+    table: (headings, cells) of what is told on the console, lists of str, or None."""
 
     results: dict | None
     faults: dict
+    table: tuple | None = None
 
 
 EXPERIMENTS = {experiment.name: experiment for experiment in (
     Experiment("scene-ablation", "Which of the choices in rendered scenes help on photos: each group left out in turn.",
-               "experiments.scene_ablation", "results/scenes/ablation"),
+               "experiments.scene_ablation", "results/scenes/ablation",
+               "[--photos DIR [--settings FILE]] [--legs FILE] [--textures DIR] [--seeds N]", renders=True),
     Experiment("scene-comparison", "Two datasets of scenes, the same image steps from scratch on each: which is better "
-               "on photos.", "experiments.scene_comparison", "results/scenes/comparison"),
+               "on photos.", "experiments.scene_comparison", "results/scenes/comparison",
+               "[--data FIRST --data SECOND --photos DIR] [--settings FILE] [--legs FILE] [--textures DIR] [--seeds N]",
+               renders=True),
+    Experiment("corner-overfit", "Whether every model, loss and kind of maps can learn sixteen scenes by heart, and is "
+               "the same in ONNX.", "experiments.corner_overfit", "results/corners/overfit", "--data DIR",
+               ("mxnet", "gluoncv", "matplotlib", "onnx", "onnxruntime")),
+    Experiment("corner-models", "SimplePose, hourglass or pyramid, on corners seen and covered: trained on the same "
+               "scenes, or as given.", "experiments.corner_models", "results/corners/models",
+               "[--data DIR] [--run NAME=FOLDER ...] [--test DIR [--split NAME]] [--photos DIR [--settings FILE]] "
+               "[--seeds N]"),
+    Experiment("corner-turn", "Errors of corner networks against the direction of the sheet, all the way round.",
+               "experiments.corner_turn", "results/corners/turn", "--run NAME=FOLDER ... --test DIR [--split NAME]"),
+    Experiment("corner-speed", "How fast a corner network is in each runtime, and how fast it learns beside GluonCV's "
+               "loop.", "experiments.corner_speed", "results/corners/speed",
+               "--run NAME=FOLDER --data DIR [--bundle DIR] [--threads N]",
+               ("mxnet", "gluoncv", "matplotlib", "onnx", "onnxruntime", "openvino")),
 )}  # fmt: skip

@@ -33,6 +33,7 @@ def list_command():
 
     for experiment in EXPERIMENTS.values():
         click.echo(f"{experiment.name}: {experiment.title}")
+        click.echo(f"    options: {experiment.usage}")
         click.echo(f"    with the project: {state(Path(__file__).parent / experiment.committed)}")
         for scale in SCALES:
             click.echo(f"    {_work_folder(experiment.name, scale)}: {state(_work_folder(experiment.name, scale))}")
@@ -42,53 +43,97 @@ def _work_folder(name, scale):
     return WORK / f"{name}-{scale}"
 
 
-@experiments.command(short_help="Run an experiment; goes on where it stopped.")
+class NamedFolder(click.ParamType):
+    """NAME=FOLDER, as in hourglass=runs/hourglass, to ("hourglass", path)."""
+
+    name = "NAME=FOLDER"
+
+    def convert(self, value, param, ctx):
+        if isinstance(value, tuple):
+            return value
+        name, sign, folder = value.partition("=")
+        if not (name and sign):
+            self.fail(f"{value!r} is no NAME=FOLDER, as in hourglass=runs/hourglass", param, ctx)
+        return name, FOLDER.convert(folder, param, ctx)
+
+
+# What an experiment may be given beside --scale, --out, --workers and --results; catalogue.Experiment.usage says which.
+OWN_OPTIONS = (
+    click.option("--data", multiple=True, type=FOLDER, metavar="DIR",
+                 help="Dataset to train on; scene-comparison takes two, the second is held against the first."),
+    click.option("--test", type=FOLDER, metavar="DIR", help="Dataset to judge by."),
+    click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Which split of it; all without."),
+    click.option("--run", "runs", multiple=True, type=NamedFolder(), metavar="NAME=FOLDER",
+                 help="A finished training (`foliopie keypoints train`), and what to call it."),
+    click.option("--bundle", type=FOLDER, metavar="DIR", help="A bundle with an INT8 variant of the run's network."),
+    click.option("--photos", type=FOLDER, metavar="DIR",
+                 help="Photos to judge by, with annotations.json (COCO keypoints)."),
+    click.option("--settings", type=FILE, metavar="FILE", help=SETTINGS_HELP),
+    click.option("--legs", type=FILE, metavar="FILE",
+                 help="Shapes of lower legs for rendering, as in `scenes render`."),
+    click.option("--textures", type=FOLDER, metavar="DIR", help="Pictures of floors for rendering."),
+    click.option("--seeds", type=click.IntRange(min=1), help="Trainings of each kind; more can be added later."),
+    click.option("--threads", type=click.IntRange(min=1), help="CPU threads of what is timed.  [default: all cores]"),
+)
+
+
+def _own_options(function):
+    for option in reversed(OWN_OPTIONS):
+        function = option(function)
+    return function
+
+
+@experiments.command(short_help="Run an experiment; goes on where it stopped.", epilog="\b\n" + "\n".join(
+    f"{experiment.name} {experiment.usage}" for experiment in EXPERIMENTS.values()))
 @click.argument("name", metavar="NAME", type=click.Choice(list(EXPERIMENTS)))
 @click.option("--scale", default="quick", show_default=True, type=click.Choice(SCALES),
               help="quick: a minute, to see it work. paper: hours, to learn something.")
 @click.option("--out", type=NEW_FOLDER, metavar="RUN", help=f"Folder to work in.  [default: {WORK}/NAME-SCALE]")
-@click.option("--photos", type=FOLDER, metavar="DIR",
-              help="Photos to judge by, with annotations.json (COCO keypoints); rendered scenes without it.")
-@click.option("--settings", type=FILE, metavar="FILE", help=SETTINGS_HELP)
-@click.option("--data", multiple=True, type=FOLDER, metavar="DIR",
-              help="Dataset; scene-comparison takes two, the second is held against the first.")
-@click.option("--legs", type=FILE, metavar="FILE", help="Shapes of lower legs for rendering, as in `scenes render`.")
-@click.option("--textures", type=FOLDER, metavar="DIR", help="Pictures of floors for rendering.")
-@click.option("--seeds", type=click.IntRange(min=1), help="Trainings of each kind; more can be added later.")
+@_own_options
 @click.option("--workers", type=click.IntRange(min=1), help="Processes at a time.  [default: one a core]")
 @click.option("--results", type=NEW_FOLDER, metavar="DIR", help="Write the results here too.")
 def run(name, out, workers, **options):
     """Run the experiment NAME of those that `experiments list` names, and go on where an earlier call stopped.
 
-    What is finished in RUN is not done again; other settings than RUN was begun with are refused.
+    What is finished in RUN is not done again; other settings than RUN was begun with are refused. Each experiment takes
+    the options that stand beside its name below, and --scale, --out, --workers and --results.
     """
-    renderer = () if options["data"] else ("mitsuba", "mitsuba_oidn")
-    for framework in ("mxnet", "gluoncv", "matplotlib", *renderer):
+    experiment = EXPERIMENTS[name]
+    _check_options(experiment, options)
+    renderer = ("mitsuba", "mitsuba_oidn") if experiment.renders and not options["data"] else ()
+    for framework in (*experiment.frameworks, *renderer):
         if importlib.util.find_spec(framework) is None:  # said before hours are spent
             raise ModuleNotFoundError(f"No module named {framework!r}", name=framework)
     request = Request(out=out or _work_folder(name, options["scale"]), workers=workers or _cores(), **options)
     try:
-        outcome = EXPERIMENTS[name].run(request)
+        outcome = experiment.run(request)
     except (ValueError, OSError) as fault:
         raise click.ClickException(str(fault)) from fault
     except KeyboardInterrupt:
         raise click.ClickException(f"stopped; the same command goes on in {request.out}") from None
     if outcome.results:
-        _print_results(outcome.results)
+        _print_table(*outcome.table)
         click.echo(f"results: {request.out}")
     if outcome.faults:
         raise click.ClickException(f"{len(outcome.faults)} tasks were not done: {', '.join(outcome.faults)}; logs are "
                                    f"in {request.out / 'logs'}, and the same command tries them again")
 
 
-def _print_results(document):
+def _check_options(experiment, options):
+    """An option that an experiment does nothing with is a mistake."""
+    flags = {"runs": "run"}
+    for name, value in options.items():
+        flag = flags.get(name, name)
+        if value and name not in ("scale", "results") and flag not in experiment.options:
+            raise click.UsageError(f"{experiment.name} takes no --{flag}; it takes {experiment.usage}")
+
+
+def _print_table(headings, cells):
     from rich.console import Console
     from rich.table import Table
 
-    from experiments.results import cells, headings
-
-    table = Table(*headings(document))
-    for row in cells(document):
+    table = Table(*headings)
+    for row in cells:
         table.add_row(*row)
     console = Console()
     # Into a file or a pipe rich would fold the table at 80 columns.
@@ -115,6 +160,7 @@ def compare(run_a, run_b, photos, settings, weights, json_file):
 
     from deploy.bundle import BundleError
     from experiments.arms import compare_runs
+    from experiments.results import cells, headings
     from keypoints.run import RunError
     from scenes.files import write_whole
     from scenes.images import PhotoError
@@ -125,4 +171,4 @@ def compare(run_a, run_b, photos, settings, weights, json_file):
             write_whole(json_file, (json.dumps(document, indent=1) + "\n").encode())
     except (RunError, BundleError, PhotoError, ValueError, OSError) as fault:
         raise click.ClickException(str(fault)) from fault
-    _print_results(document)
+    _print_table(headings(document), cells(document))

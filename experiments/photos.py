@@ -261,7 +261,7 @@ def bundle_corners(folder, photos):
     corners = np.empty((len(photos.photos), 4, 2))
     for k, photo in enumerate(photos.photos):
         heatmaps = networks.keypoints(fit_photo(_pixels(photo), networks.keypoints_spec)[None])[0]
-        points, _, _ = decode_corners(np.asarray(heatmaps, np.float32), networks.stride)
+        points, _, _ = decode_corners(np.asarray(heatmaps, np.float32), networks.stride, maps=networks.maps)
         points = transform(input_to_photo(photo.size, networks.keypoints_spec), points)
         corners[k] = points[order_corners(points)]
     return corners

@@ -1,8 +1,8 @@
 """Tasks in processes of their own, several at a time, some after others.
 
-Each task gets a fresh interpreter with one thread a library, which is what Mitsuba and MXNet want, and a log file
-for all that it prints. One that fails, or is killed, stops those that need it and no other; Ctrl-C stops all, and no
-task outlives the process that started it.
+Each task gets a fresh interpreter, with one thread a library unless it says otherwise, which is what Mitsuba and MXNet
+want, and a log file for all that it prints. One that fails, or is killed, stops those that need it and no other; Ctrl-C
+stops all, and no task outlives the process that started it.
 """
 
 import multiprocessing
@@ -19,7 +19,7 @@ from pathlib import Path
 from scenes.processes import end_with_parent
 
 # Read by OpenMP, OpenBLAS and MXNet when they are loaded: with a process a core, threads only get in the way.
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LOOK_SECONDS = 1.0
 STOP_SECONDS = 10.0
 
@@ -28,7 +28,7 @@ STOP_SECONDS = 10.0
 class Task:
     """name: unique. function: importable, called with *arguments, all of which can be pickled. after: names of
     tasks that must be done first. weight: how much work it is, beside the others. share: called here without
-    arguments while it runs; how much of it is done, in [0, 1]."""
+    arguments while it runs; how much of it is done, in [0, 1]. threads: of each library in its process."""
 
     name: str
     function: Callable
@@ -36,6 +36,7 @@ class Task:
     after: tuple = ()
     weight: float = 1.0
     share: Callable | None = None
+    threads: int = 1
 
 
 class _Running:
@@ -46,7 +47,7 @@ class _Running:
         self.answers, answer = context.Pipe(duplex=False)
         self.process = context.Process(target=_work, args=(task.function, task.arguments, str(log), answer),
                                        name=task.name, daemon=True)
-        with _environment(ONE_THREAD):
+        with _environment(dict.fromkeys(THREADS, str(task.threads))):
             self.process.start()
         answer.close()
 

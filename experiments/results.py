@@ -1,30 +1,18 @@
-"""What an experiment on arms found, written for readers: results.json, README.md with a table, figure.png."""
+"""What an experiment on arms found, as experiments.documents writes it: the document, its table, its figure."""
 
-import io
-import json
-import os
-import platform
 from collections import Counter
-from datetime import date
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-import cv2
 import numpy as np
 
 from experiments.comparison import RESAMPLES
-from experiments.folder import RESULTS
+from experiments.documents import head, markdown_table, number, page
 from experiments.photos import SUCCESS_PERCENT
-from scenes.files import write_whole
 
-SCHEMA = 1
 # The interval tells how photos differ, not how trainings do: a verdict on what was trained needs this many seeds, all
 # on one side of zero.
 LEAST_SEEDS = 3
-TABLE, FIGURE = "README.md", "figure.png"
 # Okabe and Ito's colours, which can be told apart whatever one's colour vision.
 POINT, SETTINGS, SEEDS = "#0072B2", "#999999", "#D55E00"
-LIBRARIES = ("numpy", "mxnet", "gluoncv", "mitsuba", "mitsuba-oidn")
 
 
 def results_document(experiment, scale, configuration, reference, photos, settings, arms, faults):
@@ -33,40 +21,15 @@ def results_document(experiment, scale, configuration, reference, photos, settin
     configuration: dict, what was trained. photos: PhotoSet. settings: {photo: setting} or None. arms: as
     experiments.arms.report gives them. faults: {what was not done: why}.
     """
-    return {
-        "schema": SCHEMA, "experiment": experiment, "scale": scale, "date": date.today().isoformat(),
-        "machine": machine(), "configuration": configuration, "reference": reference,
-        "photos": describe_photos(photos, settings), "least_seeds": LEAST_SEEDS, "missing": sorted(faults),
-        "arms": arms,
-    }  # fmt: skip
+    return head(experiment, scale, configuration, faults) | {
+        "reference": reference, "photos": describe_photos(photos, settings), "least_seeds": LEAST_SEEDS, "arms": arms,
+    }
 
 
 def describe_photos(photos, settings):
     """dict for JSON: which photos of a PhotoSet, and how many are in each setting (None without settings)."""
     return {"name": photos.name, "count": len(photos.photos), "sha256": photos.sha256,
             "truth_sha256": photos.truth_sha256, "settings": dict(Counter(settings.values())) if settings else None}
-
-
-def machine():
-    """What it ran on: system, processor's kind, cores, and versions of what decides the numbers."""
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(),
-            "python": platform.python_version(), "opencv": cv2.__version__, **found}
-
-
-def write_results(folder, document, title, explanation):
-    """Write results.json, README.md and figure.png into a folder. title, explanation: of the table, Markdown."""
-    folder = Path(folder)
-    write_whole(folder / RESULTS, (json.dumps(document, indent=1) + "\n").encode())
-    write_whole(folder / TABLE, markdown(document, title, explanation).encode())
-    data = io.BytesIO()
-    figure(document, title).savefig(data, format="png", dpi=150)
-    write_whole(folder / FIGURE, data.getvalue())
 
 
 def rows(document):
@@ -110,7 +73,7 @@ def headings(document):
 
 def cells(document):
     """Lines of the table: list of lists of str, in the order of `headings`."""
-    return [[row["name"], f"{row['success']:.1f}", *(_number(row[key]) for key in ("visible", "covered", "mean")),
+    return [[row["name"], f"{row['success']:.1f}", *(number(row[key]) for key in ("visible", "covered", "mean")),
              _interval(row["difference"], "+.2f"), _interval(row["ratio"], ".2f"), row["verdict"] or "-"]
             for row in rows(document)]
 
@@ -119,25 +82,15 @@ def markdown(document, title, explanation):
     """README.md: what was done, the table, and how to read it."""
     photos, reference = document["photos"], document["reference"]
     groups = f" from {len(photos['settings'])} settings" if photos["settings"] else ", each a setting of its own"
-    table = [headings(document), ["---"] + ["---:"] * 6 + ["---"], *cells(document)]
-    lines = [f"# {title}", "", explanation, "",
-             f"Scale `{document['scale']}`, {document['date']}; {photos['count']} photos ({photos['name']}){groups}.",
-             "",
-             *(f"| {' | '.join(line)} |" for line in table), "",
-             "Errors of corners in percent of the photo's diagonal, averaged over seeds. A photo is found when every "
-             f"known corner is within {SUCCESS_PERCENT:g} %. Difference: the mean corner error of a photo, less that "
-             f"of `{reference}`; above zero is worse. It is averaged within each setting, then over settings; its "
-             f"interval is the percentile bootstrap of settings ({RESAMPLES:,} resamples). Ratio: the same for the "
-             "errors' logarithms, which a few lost photos do not rule. The verdict is that of the difference's "
-             f"interval, where there are {document['least_seeds']} seeds or more and all are on the same side of zero. "
-             "Seeds, single photos and the figures by photo are in `results.json`."]
-    if document["missing"]:
-        lines += ["", f"Not done: {', '.join(document['missing'])}."]
-    return "\n".join([*lines, "", f"![differences]({FIGURE})", ""])
-
-
-def _number(value):
-    return "-" if value is None else f"{value:.2f}"
+    table = markdown_table(headings(document), cells(document), texts=(0, 7))
+    note = ("Errors of corners in percent of the photo's diagonal, averaged over seeds. A photo is found when every "
+            f"known corner is within {SUCCESS_PERCENT:g} %. Difference: the mean corner error of a photo, less that "
+            f"of `{reference}`; above zero is worse. It is averaged within each setting, then over settings; its "
+            f"interval is the percentile bootstrap of settings ({RESAMPLES:,} resamples). Ratio: the same for the "
+            "errors' logarithms, which a few lost photos do not rule. The verdict is that of the difference's "
+            f"interval, where there are {document['least_seeds']} seeds or more and all are on the same side of zero. "
+            "Seeds, single photos and the figures by photo are in `results.json`.")
+    return page(document, title, explanation, table, [note], f"{photos['count']} photos ({photos['name']}){groups}")
 
 
 def _interval(triple, form):

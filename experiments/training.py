@@ -15,7 +15,7 @@ its resume.npz, two thirds of its size, goes. An interrupted stage goes on after
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from experiments.photos import FILES, cached_corners, evaluate, file_sha256, read_photos
@@ -50,7 +50,7 @@ class Training:
     """folder: of its runs. data: dataset. stages: tuple of Stage. seed. start: file of weights to begin with, or
     None. scenes: how many of the data's are used at most; None: all. validation: dataset to look at while training,
     or None: `data` holds out some of its own. photos: folder of annotated photos that the last stage is evaluated
-    on, or None."""
+    on, or None. network: which it is and what it draws, settings of TrainConfig; {}: its defaults."""
 
     folder: Path
     data: Path
@@ -60,6 +60,7 @@ class Training:
     scenes: int | None = None
     validation: Path | None = None
     photos: Path | None = None
+    network: dict = field(default_factory=dict)
 
     def run(self, number):
         """Folder of the run of stage `number`, counted from 0."""
@@ -147,23 +148,22 @@ def made_of(training):
 
 def share_done(training):
     """How much of a Training's image steps is done, in [0, 1]; by its history, without a framework."""
-    done = 0.0
-    for number, stage in enumerate(training.stages):
-        folder = training.run(number)
-        try:
-            epochs = json.loads((folder / "config.json").read_text(encoding="utf-8"))["config"]["epochs"]
-            lines = (folder / "history.jsonl").read_text(encoding="utf-8").count("\n")
-        except (OSError, ValueError, KeyError):
-            break
-        done += stage.image_steps * min(lines / epochs, 1.0)
+    done = sum(stage.image_steps * run_share(training.run(number)) for number, stage in enumerate(training.stages))
     return done / sum(stage.image_steps for stage in training.stages)
 
 
-def training_scenes(training, number):
-    """(epochs, dataset folder) of a stage: as many scenes as it needs, the first ones of the dataset.
+def run_share(run):
+    """How much of a run's epochs is done, in [0, 1]; 0 where there is no run."""
+    try:
+        epochs = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]["epochs"]
+        return min((run / "history.jsonl").read_text(encoding="utf-8").count("\n") / epochs, 1.0)
+    except (OSError, ValueError, KeyError):
+        return 0.0
 
-    The folder has links to the photos and masks, and its own annotations.json; with the scenes that `data` holds
-    out of its own where no other dataset is there to validate on.
+
+def training_scenes(training, number):
+    """(epochs, dataset folder) of a stage: as many scenes as it needs, the first ones of the dataset; with the scenes
+    that `data` holds out of its own where no other dataset is there to validate on.
     """
     stage = training.stages[number]
     samples, held_out, how = split_samples(
@@ -171,14 +171,21 @@ def training_scenes(training, number):
     epochs, used = passes(stage.image_steps, stage.batch, min(len(samples), training.scenes or len(samples)))
     own = [] if how == "folder" else held_out[:OWN_VALIDATION]
     folder = Path(training.folder) / f"scenes-{used}"
+    link_scenes(folder, training.data, {"train": samples[:used], "validation": own})
+    return epochs, folder
+
+
+def link_scenes(folder, data, splits):
+    """A dataset folder of some scenes of another: links to its photos and masks, and annotations.json of its own.
+
+    data: the other dataset's folder. splits: {split: list of its scenes.dataset.Samples}.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for part in (IMAGES, MASKS):
-        source = Path(training.data).resolve() / part
+        source = Path(data).resolve() / part
         if source.exists() and not (folder / part).is_symlink():
             os.symlink(source, folder / part, target_is_directory=True)
-    write_annotations(folder, [*(_record(sample, "train") for sample in samples[:used]),
-                               *(_record(sample, "validation") for sample in own)])
-    return epochs, folder
+    write_annotations(folder, [_record(sample, split) for split, samples in splits.items() for sample in samples])
 
 
 def _record(sample, split):
@@ -197,7 +204,7 @@ def dataset_sha256(folder):
 
 def _made_of(training, number, start):
     """What decides a stage's weights: dict."""
-    return {**asdict(training.stages[number]), "seed": training.seed, "scenes": training.scenes,
+    return {**asdict(training.stages[number]), **training.network, "seed": training.seed, "scenes": training.scenes,
             "data_sha256": dataset_sha256(training.data),
             "validation_sha256": training.validation and dataset_sha256(training.validation),
             "start_sha256": start and file_sha256(start)}
@@ -211,7 +218,7 @@ def _train_stage(training, number, start):
     epochs, data = training_scenes(training, number)
     config = TrainConfig(height=stage.height, width=stage.width, fit=stage.fit, batch=stage.batch, epochs=epochs,
                          learning_rate=stage.learning_rate, seed=training.seed,
-                         weights=str(Path(start).resolve()) if start else None)
+                         weights=str(Path(start).resolve()) if start else None, **training.network)
     train(data, folder, config, training.validation, resume=True)
     write_whole(folder / FINISHED, (json.dumps(_made_of(training, number, start), indent=1) + "\n").encode())
     (folder / RESUME).unlink()

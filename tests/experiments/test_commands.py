@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import foliopie
-from experiments import catalogue
+from experiments import catalogue, commands
 from experiments import photos as photos_module
 from experiments.catalogue import EXPERIMENTS, SCALES, Outcome
 
@@ -63,6 +63,29 @@ def test_options_become_a_request(tmp_path, ending):
     assert name == "scene-comparison" and request.data == (tmp_path, tmp_path) and request.photos == tmp_path
     assert (request.scale, request.seeds, request.workers, request.results) == ("paper", 2, 3, None)
     assert request.out.as_posix() == "runs/experiments/scene-comparison-paper"
+    done = experiments("run", "corner-turn", "--run", f"one={tmp_path}", "--run", f"two={tmp_path}", "--test", tmp_path,
+                       "--split", "test")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert requests[1][1].runs == (("one", tmp_path), ("two", tmp_path)) and requests[1][1].split == "test"
+
+
+def test_an_option_that_an_experiment_does_nothing_with_is_wrong_usage(tmp_path, ending):
+    requests = ending(Outcome(None, {}))
+    for name, *options in (("corner-overfit", "--seeds", 2), ("corner-turn", "--data", tmp_path),
+                           ("scene-ablation", "--run", f"one={tmp_path}")):  # fmt: skip
+        done = experiments("run", name, *options)
+        assert done.exit_code == 2 and f"{name} takes no {options[0]}; it takes" in done.output
+    for wrong in ("one", f"={tmp_path}", f"one={tmp_path / 'none'}"):
+        assert experiments("run", "corner-turn", "--run", wrong).exit_code == 2
+    assert not requests
+
+
+def test_every_option_of_an_experiment_is_one_of_the_command(tmp_path):
+    options = {option.opts[0].removeprefix("--") for option in commands.run.params}
+    shown = experiments("run", "--help").output
+    for experiment in EXPERIMENTS.values():
+        assert experiment.options and set(experiment.options) <= options
+        assert f"{experiment.name} {experiment.usage}" in shown
 
 
 @pytest.mark.parametrize(("end", "word"), [

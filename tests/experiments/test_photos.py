@@ -18,7 +18,7 @@ from experiments.photos import (
     read_settings,
 )
 from keypoints.config import TrainConfig
-from keypoints.heatmaps import encode
+from keypoints.heatmaps import encode, encode_shared
 from scenes.images import input_to_photo
 from scenes.sheet import order_corners, transform
 
@@ -238,7 +238,8 @@ def test_a_run_that_finds_no_corners_in_photos_is_refused(monkeypatch, tmp_path,
         predict_corners(tmp_path, photos)
 
 
-def test_a_bundle_is_judged_as_it_answers(monkeypatch, tmp_path):
+@pytest.mark.parametrize("kind", ["each", "shared"])
+def test_a_bundle_is_judged_as_it_answers(monkeypatch, tmp_path, kind):
     """Its network knows one photo's corners; nothing is written into it."""
     from deploy import meter
     from scenes.images import InputSpec
@@ -250,8 +251,9 @@ def test_a_bundle_is_judged_as_it_answers(monkeypatch, tmp_path):
     photos = read_photos(write_coco(tmp_path / "p", [("a.png", (120, 160), told)]))
     spec = InputSpec(96, 64, "letterbox", (0.0,) * 3, (1.0,) * 3)
     corners = transform(np.linalg.inv(input_to_photo((120, 160), spec)), SQUARE + 22)
-    maps = encode(corners, [True] * 4, (24, 16), 4, 1.2)[None]
-    networks = meter.Networks(lambda image: maps, spec, 4, None, None)
+    drawn = encode(corners, [True] * 4, (24, 16), 4, 1.2)
+    maps = (drawn if kind == "each" else encode_shared(corners, [2] * 4, (24, 16), 4, 1.2))[None]
+    networks = meter.Networks(lambda image: maps, spec, 4, None, None, maps=kind)
     monkeypatch.setattr(meter, "load_networks", lambda folder: networks)
     errors = evaluate(bundle, photos).errors
     np.testing.assert_allclose(errors, np.full((1, 4), 100 * 2 * 2**0.5 / 200), atol=0.1)

@@ -47,11 +47,13 @@ def test_progress_counts_weights_and_shares(tmp_path):
     assert told[-1] == (7.0, [])
 
 
-def test_a_task_has_one_thread_and_this_process_keeps_its_own_settings(tmp_path, monkeypatch):
+def test_a_task_has_the_threads_it_asks_for_and_this_process_keeps_its_own_settings(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     # The program fails unless the variable is what it should be.
-    program = "import os, sys; sys.exit(os.environ['OMP_NUM_THREADS'] != '1')"
-    assert run_tasks([Task("threads", subprocess.check_call, ([sys.executable, "-c", program],))], 1, tmp_path) == {}
+    program = "import os, sys; sys.exit(os.environ['OMP_NUM_THREADS'] != sys.argv[1])"
+    tasks = [Task(f"{threads} threads", subprocess.check_call, ([sys.executable, "-c", program, str(threads)],),
+                  threads=threads) for threads in (1, 3)]  # fmt: skip
+    assert tasks[0].threads == Task("any", os.getpid).threads and run_tasks(tasks, 1, tmp_path) == {}
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 

@@ -1,0 +1,220 @@
+"""Whether every corner network can learn at all: each is trained on a few scenes until it knows them by heart.
+
+Every model, every loss, every kind of maps and both inputs, without augmentation, until the mean corner error on those
+same scenes is below LIMIT_PX of the network's input or the image steps are used up. What cannot even learn sixteen
+photos has a mistake in its targets, loss, gradients or decoding; how good it is on other photos is not asked. Each is
+then converted to ONNX, and ONNX Runtime's outputs are held against MXNet's.
+
+    OUT/scenes/            the scenes: the first of the dataset whose four corners are known and inside the photo
+    OUT/runs/CASE/         a training (`foliopie keypoints train`), its error looked at after each epoch
+    OUT/cases/CASE.json    what came out; a case that has it is done
+    OUT/logs/              what each process printed
+
+At scale `paper` a case takes two to four minutes of one core, SimplePose-R50 six.
+"""
+
+import json
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from deploy.parity import LIMITS
+from experiments.catalogue import Outcome
+from experiments.documents import LIBRARIES, head, markdown_table, number, page, write_results
+from experiments.folder import begin
+from experiments.overfitting import LIMIT_PX, overfit
+from experiments.processes import Task, run_with_progress
+from experiments.training import link_scenes, run_share
+from keypoints.config import TrainConfig
+from keypoints.loader import split_samples
+from scenes.dataset import known_corners, read_dataset
+
+NAME = "corner-overfit"
+TITLE = "Every corner network on scenes that it is to know by heart"
+ONNX_SHARE = LIMITS["fp32"].largest  # how far ONNX Runtime may be from MXNet, of the output's range
+# Of a core, for an image step at 128 x 96, to weigh tasks against each other.
+SECONDS = {"simple_pose_resnet18_v1b": 0.05, "simple_pose_resnet50_v1b": 0.16, "hourglass": 0.03,
+           "pyramid_resnet18_v1b": 0.04, "regression_resnet18_v1b": 0.035}
+# The learning rate stays until the error does. The moving average is over few steps: a long one would lag behind so
+# short a training.
+COMMON = {"height": 128, "width": 96, "fit": "turn", "batch": 8, "augment": False, "average_decay": 0.97,
+          "schedule": "plateau"}
+CHEAPEST = "SimplePose-R18"  # of the models, to learn sixteen scenes: that which losses, maps and inputs are tried with
+
+
+@dataclass(frozen=True)
+class Case:
+    """name. image_steps: at most. settings: of keypoints.config.TrainConfig, beside those of all cases."""
+
+    name: str
+    image_steps: int
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def file_name(self):
+        """Its name where folders and files are called by it."""
+        return self.name.replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """scenes: how many. passes: over them between two looks at the error. common: settings of all cases. cases."""
+
+    scenes: int
+    passes: int
+    common: dict
+    cases: tuple
+
+    def config(self, case):
+        """keypoints.config.TrainConfig of a Case."""
+        return TrainConfig(**self.common | case.settings, epochs=case.image_steps // (self.scenes * self.passes))
+
+
+def make_cases(image_steps):
+    """Case of each model and, with the CHEAPEST, of each other loss, kind of maps and input. image_steps: a function of
+    a case's settings."""
+    settings = {
+        CHEAPEST: {},
+        "SimplePose-R50": {"model": "simple_pose_resnet50_v1b"},
+        "hourglass": {"model": "hourglass"},
+        "pyramid": {"model": "pyramid_resnet18_v1b", "maps": "sheet"},
+        "regression": {"model": "regression_resnet18_v1b"},
+        **{f"loss {loss}": {"loss": loss} for loss in ("focal", "ohkm", "slope", "visibility_l2")},
+        **{f"maps {maps}": {"maps": maps} for maps in ("shared", "sheet")},
+        "input mask": {"input": "mask"},
+    }
+    return tuple(Case(name, image_steps(values), values) for name, values in settings.items())
+
+
+SCALES = {
+    "quick": Scale(4, 2, COMMON | {"height": 64, "width": 64, "batch": 4}, make_cases(lambda settings: 8)),
+    "paper": Scale(16, 16, COMMON, make_cases(lambda settings: 4096)),
+}
+
+
+def run(request):
+    """Run what is not done of the experiment: experiments.catalogue.Outcome. Raises ValueError, OSError."""
+    return run_cases(SCALES[request.scale], request)
+
+
+def run_cases(scale, request):
+    """`run` at a Scale."""
+    if len(request.data) != 1:
+        raise ValueError(f"{len(request.data)} datasets are given: {NAME} takes its scenes from one, --data DIR")
+    out, samples = Path(request.out), chosen_scenes(request.data[0], scale.scenes)
+    configuration = configuration_of(scale, request.data[0], samples)
+    begin(out, {"experiment": NAME, "scale": request.scale, **configuration})
+    link_scenes(out / "scenes", request.data[0], {"train": samples})
+    tasks = [_task(scale, case, out) for case in scale.cases if not _found_file(out, case).exists()]
+    faults = run_with_progress(tasks, request.workers, out / "logs") if tasks else {}
+    cases = {case.name: json.loads(_found_file(out, case).read_text(encoding="utf-8"))
+             for case in scale.cases if _found_file(out, case).exists()}
+    if not cases:
+        return Outcome(None, faults)
+    found = head(NAME, request.scale, configuration, faults, (*LIBRARIES[:3], "onnx", "onnxruntime")) | {
+        "cases": cases}
+    for folder in filter(None, (out, request.results)):
+        write_results(folder, found, markdown(found), figure(found))
+    return Outcome(found, faults, (HEADINGS, cells(found)))
+
+
+def chosen_scenes(data, count):
+    """The first `count` training scenes of a dataset with all four corners known and inside the photo.
+
+    Raises ValueError where there are fewer.
+    """
+    training, _, _ = split_samples(read_dataset(data))
+    chosen = [sample for sample in training if known_corners(sample.corners).all() and (sample.visibility > 0).all()
+              and (sample.corners >= 0).all()
+              and (sample.corners <= np.array([sample.width, sample.height]) - 1).all()][:count]
+    if len(chosen) < count:
+        raise ValueError(f"{data} has {len(chosen)} training scenes with all four corners known and inside the photo; "
+                         f"{count} are needed: give a dataset with more")
+    return chosen
+
+
+def configuration_of(scale, data, samples):
+    """dict for JSON: all that decides what comes out."""
+    from keypoints.predictions import samples_sha256
+
+    return {"dataset": Path(data).resolve().name, "scenes": len(samples), "limit_px": LIMIT_PX,
+            "scenes_sha256": samples_sha256(samples, masks=True), "passes": scale.passes, "common": scale.common,
+            "cases": {case.name: {"image_steps": case.image_steps, "settings": case.settings} for case in scale.cases}}
+
+
+def _task(scale, case, out):
+    config = scale.config(case)
+    seconds = case.image_steps * SECONDS[config.model] * config.height * config.width / (128 * 96)
+    folder = out / "runs" / case.file_name
+    return Task(case.name, overfit, (folder, out / "scenes", config, scale.passes, _found_file(out, case)),
+                weight=seconds, share=partial(run_share, folder))
+
+
+def _found_file(out, case):
+    return out / "cases" / f"{case.file_name}.json"
+
+
+HEADINGS = ["", "loss", "maps", "input", "image steps", "mean error, px", "seen", "covered", "largest",
+            "ONNX differs by", "verdict"]
+
+
+def verdict(found):
+    """What a case came to, in words."""
+    learnt = "learnt" if found["mean_px"] <= LIMIT_PX else "not learnt"
+    same = found["onnx_difference"] <= ONNX_SHARE * found["output_range"]
+    return f"{learnt}, ONNX {'the same' if same else 'differs'}"
+
+
+def cells(document):
+    """Lines of the table: list of lists of str, in the order of HEADINGS."""
+    lines, configuration = [], document["configuration"]
+    for name, found in document["cases"].items():
+        config = TrainConfig(**configuration["common"] | configuration["cases"][name]["settings"])
+        coordinates = config.is_regression
+        lines.append([name, "coordinates" if coordinates else config.loss, "-" if coordinates else config.maps,
+                      config.input, f"{found['curve'][-1][0]:,}",
+                      *(number(found[key]) for key in ("mean_px", "visible_px", "covered_px", "largest_px")),
+                      f"{found['onnx_difference']:.1e}", verdict(found)])
+    return lines
+
+
+def markdown(document):
+    """README.md."""
+    configuration = document["configuration"]
+    common = configuration["common"]
+    first = next(iter(document["cases"].values()))
+    explanation = (f"Each row is a corner network trained from random values on the same {configuration['scenes']} "
+                   "scenes without augmentation, until its mean corner error on them was below "
+                   f"{configuration['limit_px']:g} pixels of its {common['height']} x {common['width']} input, or the "
+                   "image steps meant for it were used up. Then it was converted to ONNX.")
+    notes = [f"Errors are means over the {first['visible_count']} corners seen and the {first['covered_count']} "
+             "covered, in pixels of the network's input, and the largest of all. Rows that begin with loss, maps or "
+             f"input are {CHEAPEST} with that alone changed. Image steps are counted where the error was looked at, "
+             f"once in {configuration['scenes'] * configuration['passes']}. ONNX differs by: the largest difference of "
+             "an output between ONNX Runtime and MXNet on those scenes, heatmaps in units of a peak, coordinates in "
+             f"widths and heights; the same is within {ONNX_SHARE:g} of the outputs' range."]
+    table = markdown_table(HEADINGS, cells(document), texts=(0, 1, 2, 3, 10))
+    return page(document, TITLE, explanation, table, notes, f"{configuration['scenes']} scenes")
+
+
+def figure(document):
+    """Error against image steps: models in one panel, what was tried with the CHEAPEST in the other."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(10, 4.2), layout="constrained")
+    panels = drawn.subplots(1, 2, sharey=True)
+    kinds = ("loss ", "maps ", "input ")
+    for panel, changed in zip(panels, (False, True), strict=True):
+        chosen = {name: found for name, found in document["cases"].items() if name.startswith(kinds) == changed}
+        for name, found in chosen.items():
+            panel.plot(*zip(*found["curve"], strict=True), label=name, marker="o", ms=3)
+        panel.axhline(document["configuration"]["limit_px"], color="black", lw=0.8, ls="--")
+        panel.set(xlabel="image steps", yscale="log", title=f"{CHEAPEST}, one thing changed" if changed else "models")
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.grid(alpha=0.25)
+        if chosen:
+            panel.legend(fontsize=8, frameon=False)
+    panels[0].set_ylabel("mean corner error on the training scenes, px of the input")
+    return drawn
