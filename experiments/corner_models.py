@@ -137,7 +137,7 @@ def configuration_of(scale, request, samples, photos):
             "dataset": Path(request.data[0]).resolve().name if request.data else None,
             "test": None, "photos": describe_photos(photos, None) if photos else None}
     if samples:
-        from keypoints.predictions import samples_sha256
+        from scenes.prediction_files import samples_sha256
 
         told["test"] = {"dataset": Path(request.test).resolve().name, "split": request.split, "scenes": len(samples),
                         "sha256": samples_sha256(samples)}

@@ -1,6 +1,6 @@
 """How far corner networks are off against the direction of the sheet, all the way round.
 
-Every photo of a dataset is turned about its middle in steps (keypoints.conditions, "turn"), and each run's errors are
+Every photo of a dataset is turned about its middle in steps (scenes.conditions, "turn"), and each run's errors are
 told by the direction that the sheet then has in the photo: that of its upper edge, corner 1 to 2 and 4 to 3 together,
 as it lay before the turn, plus the turn; 0 to 360 degrees, clockwise as seen. Which corner is the first jumps where an
 edge stands at 45 degrees. A network with a map a corner is torn there; one whose maps the corners share is not.
@@ -25,8 +25,8 @@ from experiments.folder import begin
 from experiments.processes import Task, run_with_progress
 from experiments.runs import check_runs, describe_run
 from experiments.training import link_scenes
-from keypoints.conditions import STEPS, Condition, turn_matrix
 from keypoints.metrics import summarise, turn_curve
+from scenes.conditions import STEPS, Condition, turn_matrix
 from scenes.dataset import read_dataset
 from scenes.files import write_whole
 
@@ -87,7 +87,7 @@ def check(request):
 
 def configuration_of(scale, request, samples):
     """dict for JSON: all that decides what comes out."""
-    from keypoints.predictions import samples_sha256
+    from scenes.prediction_files import samples_sha256
 
     return {"dataset": Path(request.test).resolve().name, "split": request.split, "photos": len(samples),
             "photos_sha256": samples_sha256(samples), "turns": list(scale.turns),

@@ -334,10 +334,11 @@ def evaluate(run, data, weights, failures, worst, figures, json_file, threads, *
 
         importlib.import_module("matplotlib")  # told before any work, where it is missing
     from keypoints.evaluate import judge
-    from keypoints.failures import check_folder, write_failures
-    from keypoints.progress import progress_bars
+    from keypoints.failures import write_failures
     from keypoints.run import write_text
     from keypoints.tables import print_evaluation
+    from scenes.gallery import check_folder
+    from scenes.progress import progress_bars
 
     faults = _faults()
     options["with_conditions"], options["method"] = options.pop("conditions"), options.pop("decode")
@@ -396,8 +397,8 @@ def calibrate(run, data, split, weights, threads):
 
     importlib.import_module("sklearn")  # told before any work, where it is missing
     from keypoints.calibrate import calibrate as calibrate_run
-    from keypoints.progress import progress_bars
     from keypoints.tables import print_calibration
+    from scenes.progress import progress_bars
 
     try:
         with progress_bars() as progress:
@@ -434,6 +435,39 @@ def release(run, out, weights, threads):
         raise click.ClickException(str(fault)) from fault
     click.echo(report)
     click.echo(f"run: {out}")
+
+
+@keypoints.command()
+@click.argument("runs", type=FOLDER, nargs=-1, required=True)
+@click.option(
+    "--figure",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.png",
+    help="Also draw the learning curve.",
+)
+def history(runs, figure):
+    """Print how the run folders RUNS learnt, epoch by epoch; give several in order where each went on from the last.
+
+    Errors in pixels are of the validation photos, whatever size the network's input has.
+    """
+    if figure:
+        import importlib
+
+        importlib.import_module("matplotlib")  # told before any work, where it is missing
+    from keypoints.learning import learning_figure, read_learning
+    from keypoints.run import RunError
+    from keypoints.tables import print_learning
+
+    try:
+        lines = read_learning(runs)
+        print_learning(lines)
+        if figure:
+            from scenes.preparation.figures import save_figure
+
+            save_figure(learning_figure(lines), figure)
+            click.echo(f"written: {figure}")
+    except (RunError, OSError) as fault:
+        raise click.ClickException(str(fault)) from fault
 
 
 @keypoints.command()

@@ -8,12 +8,13 @@ import numpy as np
 
 from keypoints import metrics, run_calibration
 from keypoints.calibration import expected_calibration_error, reliability
-from keypoints.conditions import UNITS, conditions
 from keypoints.config import CORNERS
 from keypoints.decoding import METHOD
 from keypoints.predictions import decoded
 from keypoints.run import WEIGHTS, write_text
-from keypoints.subject import Subject, Truth, no_progress, open_subject
+from keypoints.subject import Subject, Truth, open_subject
+from scenes.conditions import UNITS, conditions
+from scenes.progress import no_progress
 
 __all__ = ["RIGHT_PERCENT", "Findings", "Judgement", "evaluate", "judge", "report"]
 # A corner within this much of the photo's diagonal is right, where a score is taken for the probability of that.
@@ -134,9 +135,9 @@ def judge(
     """Judgement of a run folder on a data folder; writes evaluation-NAME.json into the run.
 
     data, split, photos: as keypoints.subject.open_subject. weights: "best" or "last". with_conditions: also under every
-    step of keypoints.conditions. method: of decoding, see keypoints.decoding. worst: how many samples are named as
+    step of scenes.conditions. method: of decoding, see keypoints.decoding. worst: how many samples are named as
     the worst. calibrated: also what the run's calibration makes of scores and shares, where it has one that belongs to
-    them. progress: as keypoints.subject.no_progress.
+    them. progress: as scenes.progress.no_progress.
     Raises RunError, WeightsError, PhotoError, ValueError, OSError.
     """
     subject = open_subject(run, data, split, weights, photos, progress)

@@ -1,57 +1,37 @@
 """The worst answers of a network, to be looked at: photo, truth, what was said, and the heatmaps it was read from."""
 
-import re
-
 import cv2
 import numpy as np
 
 from keypoints.config import CORNERS
-from scenes.contact_sheet import tiled
-from scenes.files import write_whole
-from scenes.images import PHOTO_EXTENSIONS, input_to_photo
+from scenes.gallery import captioned, write_gallery
+from scenes.images import input_to_photo
 
-CONTACT_SHEET = "contact-sheet.png"
 TRUTH, SAID = (60, 220, 60), (255, 60, 200)  # RGB
 PICTURE_PX = 480  # longer side of each of the two panels
-HEADER_PX = 26
-CELL_PX = (480, 340)
-COLUMNS = 3
 FARTHEST_PX = 1e5  # OpenCV draws with whole numbers of 32 bits
 
 
 def write_failures(folder, subject, findings, count, progress=None):
     """Write the `count` worst samples as NN-NAME.png, worst first, and contact-sheet.png: list of the paths written.
 
-    folder: made where it is missing; `check_folder` first. subject: keypoints.subject.Subject. findings:
+    folder: made where it is missing; `scenes.gallery.check_folder` first. subject: keypoints.subject.Subject. findings:
     keypoints.evaluate.Findings of its samples as they are. progress: called with 1 after each picture. Raises OSError.
     """
     indices, errors = findings.worst()
     indices, errors = indices[:count], errors[:count]
-    if not len(indices):
-        return []
-    pictures, paths = [], []
-    digits = max(2, len(str(len(indices))))
-    # A few at a time: of each the photo is read and predicted anew.
-    for start in range(0, len(indices), subject.config.batch):
-        chunk = indices[start : start + subject.config.batch]
-        for index, example, output in zip(chunk, *subject.outputs(chunk), strict=True):
-            place = len(paths)
-            header = f"{place + 1}: {example.name}, {errors[place]:.2f} % of the diagonal"
-            picture = failure_picture(example, output, findings.found[index], subject.config, header)
-            paths.append(folder / f"{place + 1:0{digits}d}-{_file_name(example.name)}.png")
-            write_whole(paths[-1], png(picture))
-            pictures.append(picture)
-            if progress:
-                progress(1)
-    paths.append(folder / CONTACT_SHEET)
-    write_whole(paths[-1], png(tiled(pictures, min(COLUMNS, len(pictures)), CELL_PX)))
-    return paths
 
+    def pictures():
+        place = 0
+        # A few at a time: of each the photo is read and predicted anew.
+        for start in range(0, len(indices), subject.config.batch):
+            chunk = indices[start : start + subject.config.batch]
+            for index, example, output in zip(chunk, *subject.outputs(chunk), strict=True):
+                header = f"{place + 1}: {example.name}, {errors[place]:.2f} % of the diagonal"
+                place += 1
+                yield example.name, failure_picture(example, output, findings.found[index], subject.config, header)
 
-def check_folder(folder):
-    """Raises ValueError unless `folder` is new or empty: pictures of two evaluations side by side would mislead."""
-    if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty; name a new folder for the failures")
+    return write_gallery(folder, pictures(), len(indices), progress)
 
 
 def failure_picture(example, output, found, config, header):
@@ -74,11 +54,7 @@ def failure_picture(example, output, found, config, header):
     panels = [left]
     if not config.is_regression:
         panels.append(blended(photo, heat_of_photo(output, example.rgb.shape[1::-1], size, config)))
-    picture = np.hstack(panels)
-    line = np.full((HEADER_PX, picture.shape[1], 3), 255, np.uint8)
-    text = header.encode("ascii", "replace").decode()
-    cv2.putText(line, text, (4, HEADER_PX - 9), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
-    return np.vstack([line, picture])
+    return captioned(np.hstack(panels), header)
 
 
 def draw_points(picture, points, colour, visibility=None):
@@ -125,18 +101,3 @@ def blended(photo, heat):
     grey = photo.mean(axis=2, keepdims=True) * 0.7 + 20
     share = np.clip(2 * heat, 0, 0.85)[..., None]
     return np.clip(grey * (1 - share) + colours * share + 0.5, 0, 255).astype(np.uint8)
-
-
-def png(picture):
-    """uint8 (h, w, 3), RGB, as the bytes of a PNG. Raises OSError."""
-    done, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
-    if not done:
-        raise OSError(f"a picture of shape {picture.shape} could not be encoded as PNG")
-    return data.tobytes()
-
-
-def _file_name(name):
-    """A sample's name as part of a file's: no folders, no ending of a photo, not too long."""
-    if name.lower().endswith(PHOTO_EXTENSIONS):
-        name = name.rsplit(".", 1)[0]
-    return re.sub(r"[^\w.-]+", "_", name)[-80:]

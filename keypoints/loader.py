@@ -18,7 +18,7 @@ from keypoints.coordinates import encode_coordinates
 from keypoints.heatmaps import encode, encode_shared
 from keypoints.outlines import encode_interior
 from scenes.augment import UNKNOWN, AugmentConfig, augment
-from scenes.dataset import read_category, read_dataset, read_mask
+from scenes.dataset import read_category, read_dataset, read_mask, unknown_keypoints
 from scenes.images import PhotoError, fit_photo, input_to_photo, read_photo
 from scenes.labels import BACKGROUND, NAMES
 from scenes.sheet import order_corners, transform
@@ -153,14 +153,6 @@ def require_masks(samples, config):
 
 def _no_mask(name, others=""):
     return f"sample {name} has no mask{others}, and input is 'mask'; give a dataset with masks, or choose --input rgb"
-
-
-def unknown_keypoints(corners, visibility):
-    """Which annotated keypoints (..., K, 2) with visibility (..., K) nobody can tell: bool (..., K).
-
-    There are two ways of saying it, both with visibility 0: this project's (-1, -1), and (0, 0) as in plain COCO.
-    """
-    return (visibility == 0) & ((corners == UNKNOWN).all(axis=-1) | (corners == 0).all(axis=-1))
 
 
 def _example(sample, rgb, mask, longest_side):

@@ -6,7 +6,6 @@ Keypoints are kept, decoded by every method, and of heatmaps the figures that ne
 KB a photo and more. The photos are read once for all conditions, and held as small as the network can use.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,10 @@ from keypoints.decoding import METHODS, corners_in_photo
 from keypoints.loader import plain_batches, prefetch
 from keypoints.run import WEIGHTS, RunError, predict_normalised, write_text
 from scenes.files import file_sha256
+from scenes.prediction_files import cache_file
 
 # Raise it whenever the same weights and samples would give something else.
 VERSION = 1
-FOLDER = "predictions"
 # Settings that decide what a network's outputs are and mean; of the rest only the weights are left.
 OF_INPUT = ("model", "joints", "maps", "input", "stacks", "filters", "height", "width", "fit", "sigma_px")
 # Figures of heatmaps, one a sample or one a peak.
@@ -92,7 +91,7 @@ def decoded(outputs, targets, examples, config, methods=METHODS, turns=None):
 
 
 def predict(net, config, examples, condition=None, progress=None):
-    """Predictions of a network under a condition (keypoints.conditions.Condition, or None), batch by batch.
+    """Predictions of a network under a condition (scenes.conditions.Condition, or None), batch by batch.
 
     progress: called with the number of photos after each batch.
     """
@@ -126,22 +125,6 @@ def joined(parts):
     return Predictions(names, *map(all_of, ("points", "scores", "visibility", "heatmaps")))
 
 
-def samples_sha256(samples, masks=False, progress=None):
-    """Hash of scenes.dataset samples: names, sizes, truth and files; masks: those files too.
-
-    progress: called with 1 after each sample. Raises OSError where a photo is missing.
-    """
-    digest = hashlib.sha256()
-    for sample in samples:
-        truth = [sample.corners.tolist(), np.asarray(sample.visibility).tolist()]
-        files = [file_sha256(path) for path in [sample.image_path, sample.mask_path][: 1 + masks]]
-        line = [sample.name, sample.width, sample.height, truth, files]
-        digest.update((json.dumps(line) + "\n").encode())
-        if progress:
-            progress(1)
-    return digest.hexdigest()
-
-
 def made_of(run, config, weights, samples_hash):
     """What decides the predictions of a run but for the condition: dict. weights: "best", "last", or a path."""
     file = Path(run) / WEIGHTS[weights] if weights in WEIGHTS else Path(weights)
@@ -152,18 +135,6 @@ def made_of(run, config, weights, samples_hash):
         "samples_sha256": samples_hash,
         "settings": {name: settings[name] for name in OF_INPUT},
     }
-
-
-def with_condition(origin, condition):
-    """made_of, and under which condition."""
-    told = None if condition is None else {"name": condition.name, "value": condition.value}
-    return origin | {"condition": told}
-
-
-def cache_file(run, origin):
-    """Where predictions made of `origin`, a dict, are kept."""
-    digest = hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
-    return Path(run) / FOLDER / f"{digest[:16]}.json"
 
 
 def keep(run, origin, predictions):

@@ -13,15 +13,12 @@ from keypoints.loader import (
     plain_batches,
     read_samples,
     require_masks,
-    unknown_keypoints,
 )
-from keypoints.photos import read_annotated_photos
 from keypoints.run import WEIGHTS, RunError, load_network, predict_normalised, read_config
-
-
-def no_progress(description, total):
-    """A progress that shows nothing: (description, total) -> function of how many more are done."""
-    return lambda count: None
+from scenes.annotated_photos import read_annotated_photos
+from scenes.dataset import unknown_keypoints
+from scenes.prediction_files import samples_sha256, with_condition
+from scenes.progress import no_progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +50,8 @@ class Truth:
 @dataclass(eq=False)
 class Subject:
     """run: folder. weights: "best" or "last". samples: scenes.dataset.Samples. name: of the data. made_of: see
-    keypoints.predictions. progress: as no_progress."""
+    keypoints.predictions. progress: as
+    scenes.progress.no_progress."""
 
     run: Path
     weights: str
@@ -90,7 +88,7 @@ class Subject:
 
     def predictions(self, condition=None):
         """predictions.Predictions of all samples under a condition; made and kept where the run has none of them."""
-        origin = predictions.with_condition(self.made_of, condition)
+        origin = with_condition(self.made_of, condition)
         names = [sample.name for sample in self.samples]
         found = predictions.cached(self.run, origin, names)
         if found is None:
@@ -115,8 +113,8 @@ def open_subject(run, data, split=None, weights="best", photos=False, progress=n
     """A Subject of the run folder `run` and the dataset folder `data`.
 
     split: "train", "validation", "test", or None for all samples. photos: `data` is a folder of annotated photos
-    (keypoints.photos). Raises RunError where there is nothing to evaluate, ValueError and OSError for data that cannot
-    be used.
+    (scenes.annotated_photos). Raises RunError where there is nothing to evaluate, ValueError and OSError for data that
+    cannot be used.
     """
     config, _ = read_config(run)
     file = Path(run) / WEIGHTS[weights]
@@ -133,7 +131,7 @@ def open_subject(run, data, split=None, weights="best", photos=False, progress=n
             f"{data} has no samples{f' of split {split}' if split else ''}; leave --split out for all of them"
         )
     require_masks(samples, config)
-    samples_hash = predictions.samples_sha256(samples, config.input == "mask", progress("checking files", len(samples)))
+    samples_hash = samples_sha256(samples, config.input == "mask", progress("checking files", len(samples)))
     name = Path(data).resolve().name + (f"-{split}" if split else "")
     origin = predictions.made_of(run, config, weights, samples_hash)
     return Subject(Path(run), weights, config, samples, name, origin, progress)

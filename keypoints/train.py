@@ -31,10 +31,10 @@ from keypoints.loader import (
     split_samples,
     training_batches,
 )
-from keypoints.progress import columns
 from keypoints.run import RunError
 from keypoints.schedules import Watch, learning_rate
 from keypoints.workers import Group, share_of
+from scenes.progress import columns
 
 
 def describe_data(training, validation, how):

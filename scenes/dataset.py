@@ -71,6 +71,14 @@ def known_corners(corners):
     return ~(np.asarray(corners) == -1).all(axis=1)
 
 
+def unknown_keypoints(corners, visibility):
+    """Which annotated keypoints (..., K, 2) with visibility (..., K) nobody can tell: bool (..., K).
+
+    There are two ways of saying it, both with visibility 0: this project's (-1, -1), and (0, 0) as in plain COCO.
+    """
+    return (visibility == 0) & ((corners == -1).all(axis=-1) | (corners == 0).all(axis=-1))
+
+
 def mask_name(file_name):
     """Path under masks/ of the mask of an image, with slashes."""
     return PurePosixPath(file_name).with_suffix(".png").as_posix()

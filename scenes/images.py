@@ -272,6 +272,16 @@ def mask_to_photo(mask, size, spec):
     return np.ascontiguousarray(np.rot90(content, -1)) if turned else content
 
 
+def content_of_input(mask, size, spec):
+    """The part of the input that shows the photo, at the input's own resolution: the bars cut off, turned back.
+
+    mask: (h, w) or (h, w, C) as in `mask_to_photo`. size: (width, height) of the photo. Returns the same dtype.
+    """
+    turned, _, (left, top, width, height) = _layout(size, spec)
+    content = mask[top:top + height, left:left + width]
+    return np.ascontiguousarray(np.rot90(content, -1) if turned else content)
+
+
 def _layout(size, spec):
     """(turned, (width, height) of the photo after the turn, (left, top, width, height) of its place in the
     input)."""

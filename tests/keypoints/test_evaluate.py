@@ -10,7 +10,6 @@ from click.testing import CliRunner
 mx = pytest.importorskip("mxnet")
 pytest.importorskip("gluoncv")
 
-from keypoints import conditions  # noqa: E402
 from keypoints import run as runs  # noqa: E402
 from keypoints import subject as subjects  # noqa: E402
 from keypoints.commands import keypoints as command  # noqa: E402
@@ -18,9 +17,10 @@ from keypoints.config import TrainConfig  # noqa: E402
 from keypoints.evaluate import Findings, judge, report  # noqa: E402
 from keypoints.loader import load_examples, plain_batches, read_samples  # noqa: E402
 from keypoints.models.registry import build, initialise  # noqa: E402
-from keypoints.photos import read_annotated_photos  # noqa: E402
 from keypoints.predictions import Predictions  # noqa: E402
 from keypoints.subject import Truth  # noqa: E402
+from scenes import conditions  # noqa: E402
+from scenes.annotated_photos import read_annotated_photos  # noqa: E402
 from scenes.dataset import write_annotations  # noqa: E402
 from scenes.document import Category  # noqa: E402
 

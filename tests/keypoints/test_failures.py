@@ -5,6 +5,7 @@ from keypoints import failures
 from keypoints.config import STRIDE, TrainConfig
 from keypoints.heatmaps import encode
 from keypoints.loader import Example, plain_sample
+from scenes.gallery import HEADER_PX
 
 CORNERS = np.array([[30.0, 20.0], [90.0, 24.0], [85.0, 130.0], [24.0, 120.0]])
 
@@ -55,8 +56,8 @@ def test_truth_and_answer_have_their_own_colours_beside_the_heat():
     config = TrainConfig(height=64, width=64)
     heatmaps = np.zeros((4, 16, 16), np.float32)
     picture = failures.failure_picture(example(), heatmaps, example().corners_in_photo + 20, config, "1: a")
-    assert picture.shape == (480 + failures.HEADER_PX, 720, 3)
-    photo, heat = picture[failures.HEADER_PX:, :360], picture[failures.HEADER_PX:, 360:]
+    assert picture.shape == (480 + HEADER_PX, 720, 3)
+    photo, heat = picture[HEADER_PX:, :360], picture[HEADER_PX:, 360:]
     # Photo pixels are 1.5 picture pixels.
     truth, said = ((example().corners_in_photo[0] + shift + 0.5) * 1.5 - 0.5 for shift in (0, 20))
     for point, colour in ((truth, failures.TRUTH), (said, failures.SAID)):
@@ -72,16 +73,3 @@ def test_heat_is_blended_by_how_high_it_is():
     blended = failures.blended(photo, np.array([[0.0, 0.2, 1.0]], np.float32))
     assert blended[0, 0].tolist() == [90] * 3  # grey, 0.7 * 100 + 20
     assert blended[0, 1, 0] > blended[0, 1, 2] and blended[0, 2, 0] > 220
-
-
-def test_a_folder_with_something_in_it_is_refused(tmp_path):
-    failures.check_folder(tmp_path)
-    failures.check_folder(tmp_path / "new")
-    (tmp_path / "old.png").write_bytes(b"")
-    with pytest.raises(ValueError, match="is not empty; name a new folder"):
-        failures.check_folder(tmp_path)
-
-
-def test_names_of_samples_become_names_of_files():
-    assert failures._file_name("day 1/IMG_0001.JPG") == "day_1_IMG_0001"
-    assert failures._file_name("000001") == "000001" and len(failures._file_name("x" * 300)) == 80

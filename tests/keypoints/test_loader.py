@@ -9,7 +9,7 @@ from keypoints import loader
 from keypoints.config import MEAN, STD, TrainConfig
 from keypoints.coordinates import decode_coordinates
 from keypoints.heatmaps import decode, encode_shared
-from scenes.dataset import read_dataset
+from scenes.dataset import read_dataset, unknown_keypoints
 from scenes.images import PhotoError, input_to_photo
 from scenes.sheet import transform
 
@@ -104,9 +104,9 @@ def test_a_visibility_that_there_is_not_and_a_damaged_photo_are_named(sheets):
 
 def test_unknown_is_said_in_two_ways_and_only_of_what_is_outside():
     corners = np.array([[-1.0, -1], [0, 0], [-1, 0], [0, 0], [-1, -1]])
-    unknown = loader.unknown_keypoints(corners, np.array([0, 0, 0, 2, 1]))
+    unknown = unknown_keypoints(corners, np.array([0, 0, 0, 2, 1]))
     assert unknown.tolist() == [True, True, False, False, False]
-    assert loader.unknown_keypoints(np.stack([corners] * 2), np.zeros((2, 5), int)).sum(axis=1).tolist() == [4, 4]
+    assert unknown_keypoints(np.stack([corners] * 2), np.zeros((2, 5), int)).sum(axis=1).tolist() == [4, 4]
 
 
 def test_normalise_puts_channels_first():

@@ -8,11 +8,13 @@ pytest.importorskip("mxnet")
 pytest.importorskip("gluoncv")
 
 from keypoints import predictions  # noqa: E402
-from keypoints.conditions import Condition, under  # noqa: E402
+from keypoints.conditions import under  # noqa: E402
 from keypoints.config import TrainConfig  # noqa: E402
 from keypoints.decoding import METHODS, corners_in_photo  # noqa: E402
 from keypoints.loader import Example, load_examples, plain_batches, read_samples  # noqa: E402
 from keypoints.run import RunError  # noqa: E402
+from scenes.conditions import Condition  # noqa: E402
+from scenes.prediction_files import cache_file, samples_sha256, with_condition  # noqa: E402
 
 TINY = TrainConfig(height=64, width=96, batch=2)
 FACE = TrainConfig(height=64, width=64, batch=2, joints=5)
@@ -110,7 +112,7 @@ def test_a_cache_gives_back_what_was_kept_to_the_last_bit(tmp_path):
             np.testing.assert_array_equal(getattr(found, part)[name], values)
     assert found.visibility == kept.visibility and found.names == kept.names
     # NaN is no JSON: what others read must be.
-    text = predictions.cache_file(tmp_path, origin).read_text()
+    text = cache_file(tmp_path, origin).read_text()
     json.loads(text, parse_constant=lambda name: pytest.fail(name))
     assert predictions.cached(tmp_path, origin | {"weights_sha256": "2"}, ["a", "b"]) is None
 
@@ -118,7 +120,7 @@ def test_a_cache_gives_back_what_was_kept_to_the_last_bit(tmp_path):
 def test_a_mixed_or_broken_cache_is_refused(tmp_path):
     origin = {"weights_sha256": "1", "condition": None}
     predictions.keep(tmp_path, origin, some_predictions())
-    file = predictions.cache_file(tmp_path, origin)
+    file = cache_file(tmp_path, origin)
     document = json.loads(file.read_text())
     with pytest.raises(RunError, match="other weights, samples or settings"):
         predictions.cached(tmp_path, origin, ["a", "c"])
@@ -140,18 +142,18 @@ def test_parts_are_joined_in_order():
 
 def test_the_hash_of_samples_follows_truth_and_files(sheets):
     samples = read_samples(sheets, TINY)
-    first = predictions.samples_sha256(samples)
-    assert predictions.samples_sha256(read_samples(sheets, TINY)) == first
-    assert predictions.samples_sha256(samples[:3]) != first
+    first = samples_sha256(samples)
+    assert samples_sha256(read_samples(sheets, TINY)) == first
+    assert samples_sha256(samples[:3]) != first
     moved = replace(samples[0], corners=samples[0].corners + 1)
-    assert predictions.samples_sha256([moved, *samples[1:]]) != first
-    with_masks = predictions.samples_sha256(samples, masks=True)
+    assert samples_sha256([moved, *samples[1:]]) != first
+    with_masks = samples_sha256(samples, masks=True)
     samples[0].mask_path.write_bytes(b"other")
-    assert predictions.samples_sha256(samples) == first != with_masks
-    assert predictions.samples_sha256(samples, masks=True) != with_masks
+    assert samples_sha256(samples) == first != with_masks
+    assert samples_sha256(samples, masks=True) != with_masks
     with open(samples[2].image_path, "ab") as file:
         file.write(b"1")
-    assert predictions.samples_sha256(samples) != first
+    assert samples_sha256(samples) != first
 
 
 def test_what_decides_the_outputs_is_in_the_origin(tmp_path):
@@ -162,6 +164,6 @@ def test_what_decides_the_outputs_is_in_the_origin(tmp_path):
     assert predictions.made_of(tmp_path, replace(TINY, learning_rate=0.5, epochs=3), "best", "samples") == origin
     for changed in ({"fit": "stretch"}, {"input": "mask"}, {"width": 128}):
         assert predictions.made_of(tmp_path, replace(TINY, **changed), "best", "samples") != origin
-    turned = predictions.with_condition(origin, Condition("turn", 15))
-    files = {predictions.cache_file(tmp_path, one) for one in (turned, predictions.with_condition(origin, None))}
+    turned = with_condition(origin, Condition("turn", 15))
+    files = {cache_file(tmp_path, one) for one in (turned, with_condition(origin, None))}
     assert len(files) == 2 and origin.get("condition") is None

@@ -14,6 +14,7 @@ from scenes.images import (
     PADDING_GREY,
     InputSpec,
     PhotoError,
+    content_of_input,
     fit_photo,
     input_to_photo,
     mask_to_photo,
@@ -322,3 +323,12 @@ def test_probabilities_come_back_with_their_sum_and_their_place(fit):
 def test_a_mask_of_another_size_is_refused():
     with pytest.raises(ValueError, match="64 x 48"):
         mask_to_photo(np.zeros((48, 64)), (100, 100), InputSpec(64, 48, "letterbox"))
+
+
+def test_content_of_input_cuts_the_bars_off_and_turns_back():
+    seen = np.arange(24).reshape(4, 6)
+    assert content_of_input(seen, (40, 40), InputSpec(4, 6, "letterbox")).tolist() == seen[:, 1:5].tolist()
+    assert content_of_input(seen, (40, 90), InputSpec(4, 6, "stretch")).tolist() == seen.tolist()
+    # An upright photo lies in the input with its right edge on top.
+    upright = content_of_input(seen, (40, 60), InputSpec(4, 6, "turn"))
+    assert upright.shape == (6, 4) and upright[:, -1].tolist() == seen[0].tolist()

@@ -15,6 +15,11 @@ def columns():
     )  # fmt: skip
 
 
+def no_progress(description, total):
+    """A progress that shows nothing: (description, total) -> function of how many more are done."""
+    return lambda count: None
+
+
 @contextmanager
 def progress_bars():
     """Gives a function (description, total) -> function of how many more are done; each call of the first is a bar.
