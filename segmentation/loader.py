@@ -45,8 +45,10 @@ class Batch:
     masks: np.ndarray
 
 
-def split_samples(data: Path, validation: Path | None = None) -> tuple[list[Sample], list[Sample], str]:
-    """(training samples, validation samples, where the latter come from) of a dataset folder.
+def split_samples(
+    data: Path | list[Path], validation: Path | None = None
+) -> tuple[list[Sample], list[Sample], str]:
+    """(training samples, validation samples, where the latter come from) of a dataset folder, or of several together.
 
     Validation samples are the first of these that there are: those of split "validation" in `data` ("split"); all of
     the folder `validation` ("folder"); the last tenth of `data`, at least one ("tail"). Never trained on: what
@@ -55,7 +57,8 @@ def split_samples(data: Path, validation: Path | None = None) -> tuple[list[Samp
     Raises:
         DataError: if either part would be empty.
     """
-    samples = [sample for sample in read_dataset(data) if sample.attributes.get("split") != "test"]
+    samples = [sample for folder in folders_of(data) for sample in read_dataset(folder)
+               if sample.attributes.get("split") != "test"]
     held_out = [sample for sample in samples if sample.attributes.get("split") == "validation"]
     training = [sample for sample in samples if sample.attributes.get("split") != "validation"]
     how = "split"
@@ -66,9 +69,20 @@ def split_samples(data: Path, validation: Path | None = None) -> tuple[list[Samp
         training, held_out, how = training[:-count], training[-count:], "tail"
     if not training or not held_out:
         raise DataError(
-            f"{data}: {len(training)} samples to train on and {len(held_out)} to validate with; both need at least one"
+            f"{folders_in_words(data)}: {len(training)} samples to train on and {len(held_out)} to validate with; both "
+            "need at least one"
         )
     return training, held_out, how
+
+
+def folders_of(data: Path | list[Path]) -> list[Path]:
+    """One folder or several, as a list."""
+    return [Path(data)] if isinstance(data, (str, Path)) else [Path(folder) for folder in data]
+
+
+def folders_in_words(data: Path | list[Path]) -> str:
+    """The same as text."""
+    return ", ".join(map(str, folders_of(data)))
 
 
 def read_pixels(samples: list[Sample], threads: int = 2) -> list[Pixels]:

@@ -8,6 +8,10 @@ from keras import ops
 
 # The thesis's weights for background, sheet, left foot and right foot.
 CLASS_WEIGHTS = (0.1, 1.0, 2.0, 2.0)
+FOCAL_WEIGHTS = (0.15, 0.45, 0.9, 0.9)
+
+# The power of 1 - p in the focal loss: its paper's, the thesis names none.
+FOCAL_GAMMA = 2.0
 
 # Added to both sides of the Dice fraction, in pixels: keeps a class that is nowhere in the batch at a loss near 0.
 DICE_SMOOTHING = 1.0
@@ -22,8 +26,20 @@ def categorical(labels, logits):
 def weighted(labels, logits):
     """Cross-entropy times the true class's weight, mean over pixels (not divided by the sum of weights)."""
     entropy, counted = _cross_entropy(labels, logits)
-    weights = ops.take(ops.convert_to_tensor(CLASS_WEIGHTS, dtype=logits.dtype), _valid_labels(labels, logits))
+    weights = _weights(CLASS_WEIGHTS, labels, logits)
     return ops.sum(entropy * weights) / ops.maximum(ops.sum(counted), 1.0)
+
+
+def focal(labels, logits):
+    """Cross-entropy times (1 - p)^gamma, p the true class's probability, and that class's weight; mean over pixels.
+
+    Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017.
+    """
+    entropy, counted = _cross_entropy(labels, logits)
+    # 1 - p, from the entropy -log(p) without loss of digits where p is near 1.
+    doubt = -ops.expm1(-entropy)
+    weights = _weights(FOCAL_WEIGHTS, labels, logits)
+    return ops.sum(weights * ops.power(doubt, FOCAL_GAMMA) * entropy) / ops.maximum(ops.sum(counted), 1.0)
 
 
 def dice(labels, logits):
@@ -39,7 +55,7 @@ def dice(labels, logits):
     return 1.0 - ops.mean((2.0 * overlap + DICE_SMOOTHING) / (total + DICE_SMOOTHING))
 
 
-LOSSES = {"categorical": categorical, "weighted": weighted, "dice": dice}
+LOSSES = {"categorical": categorical, "weighted": weighted, "focal": focal, "dice": dice}
 
 
 def loss_named(name: str):
@@ -62,6 +78,11 @@ def loss_named(name: str):
 def _valid_labels(labels, logits):
     labels = ops.cast(labels, "int32")
     return ops.where(labels < logits.shape[-1], labels, 0)
+
+
+def _weights(of_classes: tuple[float, ...], labels, logits):
+    """The weight of each pixel's class, float32 (N, H, W)."""
+    return ops.take(ops.convert_to_tensor(of_classes, dtype=logits.dtype), _valid_labels(labels, logits))
 
 
 def _cross_entropy(labels, logits):

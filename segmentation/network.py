@@ -8,9 +8,23 @@ import keras
 import numpy as np
 
 from segmentation.config import ConfigError, TrainConfig
-from segmentation.models.pspnet import Networks, build_pspnet
+from segmentation.models.backbones import freeze_blocks
+from segmentation.models.fast_pspnet import build_fast_pspnet
+from segmentation.models.fcn import build_fcn
+from segmentation.models.layers import Networks
+from segmentation.models.pretrained import adapt_first_layer
+from segmentation.models.pspnet import build_pspnet
+from segmentation.models.taps import BACKBONES
+from segmentation.models.unet import build_unet
 
-ARCHITECTURES = {"pspnet": build_pspnet}
+ARCHITECTURES = {
+    "pspnet": build_pspnet,
+    "fast_pspnet": build_fast_pspnet,
+    "fcn32": build_fcn,
+    "fcn16": build_fcn,
+    "fcn8": build_fcn,
+    "unet": build_unet,
+}
 
 # In a run folder; both hold the averaged weights, those of the best validated epoch and of the last one.
 BEST_WEIGHTS = "best.weights.h5"
@@ -26,15 +40,16 @@ def build_networks(config: TrainConfig, initial_weights: bool = True) -> Network
             names none, weights are random from `config.seed`.
 
     Raises:
-        ConfigError: if the architecture is unknown, or initial weights are missing or do not fit.
+        ConfigError: if initial weights are missing or do not fit.
     """
-    if config.architecture not in ARCHITECTURES:
-        raise ConfigError(f"architecture {config.architecture!r}: must be one of {', '.join(ARCHITECTURES)}")
     keras.utils.set_random_seed(config.seed)
-    build = ARCHITECTURES[config.architecture]
     if not initial_weights:
-        return build(replace(config, init_weights=None, encoder_weights=None))
-    networks = build(config)
+        config = replace(config, init_weights=None, encoder_weights=None)
+    networks = ARCHITECTURES[config.architecture](config)
+    encoder, taps = networks.training.get_layer("encoder"), BACKBONES[config.backbone]
+    if config.encoder_weights:
+        adapt_first_layer(encoder, taps, config.mean, config.std)
+    freeze_blocks(encoder, taps, config.frozen_blocks)
     if config.init_weights:
         load_weights(networks, weights_file(Path(config.init_weights)))
     return networks

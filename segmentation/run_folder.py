@@ -6,6 +6,7 @@
     last.weights.h5   averaged weights of the last epoch
     state.npz         everything that training changes, as it was when the last epoch ended
     log.txt
+    tensorboard/      the history once more, as event files, when asked for
 
 Files are written beside and renamed. state.npz is written last in an epoch and decides which epochs are done: what a
 killed run had written of a later one is dropped and done again.
@@ -37,7 +38,10 @@ class RunFolder:
         document = {"schema": 1, "train": config.to_json(), **json.loads(json.dumps(details))}
         existing = self.path / CONFIG_FILE
         if existing.is_file():
-            _check_same(self.path, read_config_document(self.path, "train"), document)
+            stored = read_config_document(self.path, "train")
+            # Fields that are newer than the run have their default.
+            stored["train"] = type(config).from_json(stored["train"]).to_json()
+            _check_same(self.path, stored, document)
             if not resume:
                 raise ConfigError(f"{self.path}: holds a run already; go on with --resume, or choose another folder")
         elif self.path.is_dir() and any(not file.name.startswith("writing.") for file in self.path.iterdir()):
@@ -52,6 +56,12 @@ class RunFolder:
     def best_score(self) -> float:
         """Highest validation mean IoU so far, -1 before the first epoch."""
         return max((line["validation"]["mean_iou"] or 0.0 for line in self.history), default=-1.0)
+
+    @property
+    def epochs_since_best(self) -> int:
+        """How many of the last finished epochs brought no better validation mean IoU."""
+        scores = [line["validation"]["mean_iou"] or 0.0 for line in self.history]
+        return len(scores) - 1 - scores.index(max(scores)) if scores else 0
 
     def finish_epoch(self, line: dict, save_weights, state: dict[str, np.ndarray]) -> None:
         """Keeps an epoch for good.

@@ -29,6 +29,7 @@ from segmentation import loader
 from segmentation.config import IMAGENET_MEAN, IMAGENET_STD, ConfigError
 from segmentation.network import CONFIG_FILE, read_config_document, weights_file
 from segmentation.run_folder import LOG_FILE, RunFolder
+from segmentation.schedules import poly
 from segmentation.train import WHERE, Log, Trainer, TrainingError, progress_bar
 
 SIDES = ("left", "right")  # order of the outputs
@@ -319,6 +320,7 @@ class SideTrainer(Trainer):
         self.config = config
         self.total_steps = total_steps
         self.steps_done = 0
+        self.schedule = poly
         self.optimizer = keras.optimizers.Adam(config.learning_rate)
         self.optimizer.build(model.trainable_variables)
         self.averaged = [variable for variable in model.variables if "float" in str(variable.dtype)]
@@ -375,13 +377,14 @@ def figures(probabilities: np.ndarray, feet: list[Foot]) -> dict:
 
 
 def train_side(
-    data: Path, out: Path, config: SideConfig, resume: bool = False, validation: Path | None = None,
+    data: Path | list[Path], out: Path, config: SideConfig, resume: bool = False, validation: Path | None = None,
     threads: int = 1, console: Console | None = None,
 ) -> RunFolder:
     """Trains to the end of `config.epochs`, from where the run folder stands.
 
     Args:
-        data: dataset folder with masks, sheets and feet; which samples validate, see `loader.split_samples`.
+        data: dataset folder with masks, sheets and feet, or several, put together in that order; which samples
+            validate, see `loader.split_samples`.
         out: run folder, see `run_folder`; made if missing.
         resume: go on with the run that is there; without it a folder that holds one is refused.
         threads: that decode and augment.
@@ -398,8 +401,9 @@ def train_side(
     feet = read_feet(samples, SOURCE_PX, SOURCE_SPAN_MM, threads)
     held_out = read_feet(held_out_samples, config.size_px, config.span_mm, threads)
     if not feet or not held_out:
-        raise loader.DataError(f"{data}: {len(feet)} feet to train on and {len(held_out)} to validate with; both need "
-                               f"at least one, of {MIN_FOOT_PX} mask pixels and on a sheet of known format")
+        raise loader.DataError(f"{loader.folders_in_words(data)}: {len(feet)} feet to train on and {len(held_out)} to "
+                               f"validate with; both need at least one, of {MIN_FOOT_PX} mask pixels and on a sheet of "
+                               "known format")
     folder = RunFolder(out, config, _details(data, validation, feet, held_out), resume)
     if folder.epochs_done >= config.epochs:
         console.print(f"{folder.path}: all {config.epochs} epochs are done already")
@@ -451,7 +455,7 @@ def _details(data: Path, validation: Path | None, feet: list[Foot], held_out: li
     return {
         "augmentation_values": {"crops": asdict(SideAugmentation()), "look": asdict(LOOK)},
         "data": {
-            "folder": str(data), "validation": str(validation) if validation else None,
+            "folder": loader.folders_in_words(data), "validation": str(validation) if validation else None,
             "training_samples": len(feet), "validation_samples": len(held_out),
         },
     }

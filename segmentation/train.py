@@ -22,10 +22,11 @@ from rich.progress import (
 from segmentation import loader, metrics
 from segmentation.config import ConfigError, TrainConfig
 from segmentation.losses import loss_named
-from segmentation.models.pspnet import Networks
+from segmentation.models.layers import Networks
 from segmentation.network import build_networks
 from segmentation.run_folder import LOG_FILE, RunFolder
-from segmentation.schedules import poly
+from segmentation.schedules import SCHEDULES
+from segmentation.tensorboard_events import EventFiles
 
 # Seconds between two lines of the log within an epoch.
 LOG_INTERVAL_S = 60.0
@@ -63,6 +64,7 @@ class Trainer:
         self.total_steps = total_steps
         self.steps_done = 0
         self.loss = loss_named(config.loss)
+        self.schedule = SCHEDULES[config.schedule]
         self.optimizer = OPTIMIZERS[config.optimizer](learning_rate=config.learning_rate)
         self.optimizer.build(self.model.trainable_variables)
         # Running statistics are averaged with the weights they belong to: those of the moment do not fit averaged
@@ -82,10 +84,11 @@ class Trainer:
         """Of the next step."""
         config = self.config
         warmup = math.ceil(config.warmup_share * self.total_steps)
-        return poly(self.steps_done, self.total_steps, config.learning_rate, config.poly_power, warmup)
+        return self.schedule(self.steps_done, self.total_steps, config.learning_rate, config.poly_power, warmup)
 
     def step(self, batch: loader.Batch) -> np.ndarray:
-        """One optimisation step. Returns [total, main, auxiliary] loss, float. Raises TrainingError if not finite."""
+        """One optimisation step. Returns [total, main, auxiliary] loss, float; without the last where there is no such
+        branch. Raises TrainingError if not finite."""
         self.optimizer.learning_rate = self.learning_rate
         losses = np.array(self._graph_step(batch.images, batch.masks), np.float64)
         if not np.isfinite(losses).all():
@@ -145,15 +148,18 @@ class Trainer:
     def _normalise(self, images):
         return (tf.cast(images, tf.float32) - self.config.mean) / self.config.std
 
+    def _logits(self, images, training: bool) -> list:
+        """[logits] or [logits, auxiliary logits]: Keras gives a single output without its list."""
+        return keras.tree.flatten(self.model(self._normalise(images), training=training))
+
     def _step(self, images, masks):
         with tf.GradientTape() as tape:
-            logits, auxiliary_logits = self.model(self._normalise(images), training=True)
-            main, auxiliary = self.loss(masks, logits), self.loss(masks, auxiliary_logits)
-            total = main + self.config.auxiliary_weight * auxiliary
+            main, *auxiliary = (self.loss(masks, logits) for logits in self._logits(images, training=True))
+            total = main + self.config.auxiliary_weight * sum(auxiliary)
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(total, variables), variables)
         self._update_average()
-        return tf.stack([total, main, auxiliary])
+        return tf.stack([total, main, *auxiliary])
 
     def _update_average(self) -> None:
         """An average over few steps at first, so that random weights are soon forgotten."""
@@ -163,21 +169,23 @@ class Trainer:
             average.assign_add((1.0 - decay) * (variable.value - average))
 
     def _validate(self, images, masks):
-        logits, _ = self.model(self._normalise(images), training=False)
+        logits, *_ = self._logits(images, training=False)
         return self.loss(masks, logits), tf.argmax(logits, axis=-1)
 
 
 def train(
-    data: Path, out: Path, config: TrainConfig, resume: bool = False, validation: Path | None = None,
-    threads: int = 2, console: Console | None = None,
+    data: Path | list[Path], out: Path, config: TrainConfig, resume: bool = False, validation: Path | None = None,
+    threads: int = 2, console: Console | None = None, tensorboard: bool = False,
 ) -> RunFolder:
-    """Trains to the end of `config.epochs`, from where the run folder stands.
+    """Trains to the end of `config.epochs`, or until `config.patience` is over, from where the run folder stands.
 
     Args:
-        data: dataset folder; which samples validate, see `loader.split_samples`.
+        data: dataset folder, or several, whose samples are put together in that order; which samples validate, see
+            `loader.split_samples`.
         out: run folder, see `run_folder`; made if missing.
         resume: go on with the run that is there; without it a folder that holds one is refused.
         threads: that decode and augment.
+        tensorboard: also write the history as TensorBoard's event files, see `segmentation.tensorboard_events`.
 
     Raises:
         ConfigError: a configuration, folder or weights file that does not fit.
@@ -188,8 +196,9 @@ def train(
     training, held_out, how = loader.split_samples(data, validation)
     loss_named(config.loss)
     folder = RunFolder(out, config, _details(data, validation, training, held_out, config), resume)
-    if folder.epochs_done >= config.epochs:
-        console.print(f"{folder.path}: all {config.epochs} epochs are done already")
+    events = EventFiles(folder.path, folder.history) if tensorboard else None
+    if (ending := _ending(folder, config)):
+        console.print(f"{folder.path}: {ending}, there is nothing left to do")
         return folder
     log = Log(folder.path / LOG_FILE, console)
     log(f"{len(training)} samples to train on, {len(held_out)} to validate with ({WHERE[how]}); decoding")
@@ -212,8 +221,23 @@ def train(
             line["validation"] = {"loss": round(loss, 6), **metrics.summary(matrix)}
             folder.finish_epoch(line, trainer.save_averaged, trainer.state())
             log(_epoch_text(line, config.epochs))
-    log(f"done: {folder.path}, best validation mean IoU {folder.best_score:.4f}")
+            if events:
+                events.add(line)
+            if _ending(folder, config):
+                break
+    log(f"{_ending(folder, config)}: {folder.path}, best validation mean IoU {folder.best_score:.4f}")
     return folder
+
+
+def _ending(folder: RunFolder, config: TrainConfig) -> str:
+    """Why training is over, in words; "" while it is not. Known from the history alone, so that a resumed run ends
+    where one that was never stopped does."""
+    if folder.epochs_done >= config.epochs:
+        return f"all {config.epochs} epochs are done"
+    if config.patience and folder.epochs_since_best >= config.patience:
+        best = folder.epochs_done - folder.epochs_since_best
+        return f"ended after epoch {folder.epochs_done} of {config.epochs}, none better than epoch {best}"
+    return ""
 
 
 def _train_epoch(trainer: Trainer, pixels: list, epoch: int, threads: int, log, progress, task) -> dict:
@@ -233,10 +257,11 @@ def _train_epoch(trainer: Trainer, pixels: list, epoch: int, threads: int, log, 
             last_log = before
             log(f"epoch {epoch + 1}, step {trainer.steps_done} of {trainer.total_steps}: {note}", quiet=True)
     seconds = time.perf_counter() - start
-    total, main, auxiliary = (round(float(value), 6) for value in np.mean(losses, 0))
+    means = dict(zip(("loss", "main_loss", "auxiliary_loss"), np.mean(losses, 0), strict=False))
     return {
-        "epoch": epoch + 1, "steps": trainer.steps_done, "loss": total, "main_loss": main,
-        "auxiliary_loss": auxiliary, "learning_rate": rate, "seconds": round(seconds, 2),
+        "epoch": epoch + 1, "steps": trainer.steps_done,
+        **{name: round(float(value), 6) for name, value in means.items()},
+        "learning_rate": rate, "seconds": round(seconds, 2),
         "images_per_second": round(images / seconds, 2), "waiting": round(waited / seconds, 4),
     }
 
@@ -245,16 +270,17 @@ def _set_prior(networks: Networks, pixels: list) -> None:
     """Classifiers start at the classes' shares: the first steps need not learn that most pixels are background."""
     counts = sum(np.bincount(one.mask.ravel(), minlength=256)[: metrics.CLASSES] for one in pixels)
     bias = np.log((counts + 1.0) / (counts.sum() + metrics.CLASSES))
-    for name in ("classifier", "auxiliary_classifier"):
-        networks.training.get_layer(name).bias.assign(bias)
+    for layer in networks.training.layers:
+        if layer.name in ("classifier", "auxiliary_classifier"):
+            layer.bias.assign(bias)
 
 
-def _details(data: Path, validation: Path | None, training: list, held_out: list, config: TrainConfig) -> dict:
+def _details(data, validation: Path | None, training: list, held_out: list, config: TrainConfig) -> dict:
     """What config.json says beside the configuration."""
     return {
         "augmentation_values": asdict(loader.augmentation_of(config)),
         "data": {
-            "folder": str(data), "validation": str(validation) if validation else None,
+            "folder": loader.folders_in_words(data), "validation": str(validation) if validation else None,
             "training_samples": len(training), "validation_samples": len(held_out),
         },
     }

@@ -10,6 +10,20 @@ def test_json_round_trip():
     assert TrainConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
+def test_a_cut_that_is_the_first_is_the_default():
+    assert TrainConfig(cut="block6a_expand_activation") == TrainConfig()
+    assert TrainConfig(cut="block5c_add").cut == "block5c_add"
+
+
+def test_configurations_of_earlier_versions_load():
+    """They named the cut, whatever the encoder, and knew neither schedules nor frozen blocks."""
+    document = {"architecture": "fast_pspnet", "backbone": "resnet18", "cut": "block6a_expand_activation",
+                "height": 192, "width": 192}
+    assert TrainConfig.from_json(document) == TrainConfig(architecture="fast_pspnet", backbone="resnet18", height=192,
+                                                          width=192)
+    assert TrainConfig.from_json({"cut": "block6a_expand_activation"}) == TrainConfig()
+
+
 def test_unknown_field_is_refused():
     with pytest.raises(ConfigError, match="colour"):
         TrainConfig.from_json({"colour": "red"})
@@ -28,6 +42,23 @@ def test_size_error_names_sizes_that_fit():
         check_size(80, 96, (1, 2, 3, 6))
 
 
+@pytest.mark.parametrize(("architecture", "backbone", "height", "told"), [
+    ("pspnet", "resnet101", 40, r"gives 5 features at 1/8.*41 and more fit \(best: 48, 56, 64, 72"),
+    ("fcn8", "resnet18", 20, r"height 20: no encoder takes less than 32; 32 and more fit \(best: 32, 64, 96, 128"),
+    ("unet", "resnet50", 31, r"32 and more fit \(best: 32, 48, 64, 80"),
+])
+def test_sizes_go_by_architecture_and_backbone(architecture, backbone, height, told):
+    with pytest.raises(ConfigError, match=told):
+        TrainConfig(architecture=architecture, backbone=backbone, height=height)
+    TrainConfig(architecture=architecture, backbone=backbone, height=473, width=473)
+
+
+@pytest.mark.parametrize("pools", [(1, 2, 3, 6), (1, 2, 3, 8), (1, 3, 5, 6)])
+@pytest.mark.parametrize("side", [473, 240])
+def test_the_pools_of_the_thesis_fit_its_size_and_ours(pools, side):
+    TrainConfig(pools=pools, height=side, width=side)
+
+
 def test_input_spec_carries_the_normalisation():
     spec = TrainConfig(height=96, width=128, fit="turn").input_spec
     assert (spec.height, spec.width, spec.fit) == (96, 128, "turn")
@@ -36,7 +67,9 @@ def test_input_spec_carries_the_normalisation():
 
 @pytest.mark.parametrize("wrong", [
     {"optimizer": "lion"}, {"skip": 2}, {"batch": 0}, {"learning_rate": 0.0}, {"augmentation": "wild"},
-    {"init_weights": "a", "encoder_weights": "b"},
+    {"init_weights": "a", "encoder_weights": "b"}, {"backbone": "vgg16"}, {"cut": "block7a_add"}, {"frozen_blocks": 8},
+    {"frozen_blocks": -1}, {"patience": -1}, {"schedule": "cosine"}, {"architecture": "unet", "pools": (1, 2)},
+    {"architecture": "fcn8", "cut": "block5c_add"},
 ])
 def test_wrong_values_are_refused(wrong):
     with pytest.raises(ConfigError):

@@ -24,6 +24,12 @@ def test_weighted_by_hand():
     assert value("weighted") == pytest.approx(expected, rel=1e-5)
 
 
+def test_focal_by_hand():
+    sure, unsure = 0.3**2 * -np.log(0.7), 0.75**2 * -np.log(0.25)
+    expected = (0.15 * (sure + unsure) + 0.45 * 2 * sure + 0.9 * 5 * sure) / 9
+    assert value("focal") == pytest.approx(expected, rel=1e-5)
+
+
 def test_dice_by_hand():
     overlap = np.array([0.25 + 0.7, 2 * 0.7, 2 * 0.7, 3 * 0.7])
     predicted = np.array([0.25 + 0.7 + 7 * 0.1] + [0.25 + n * 0.7 + (8 - n) * 0.1 for n in (2, 2, 3)])
@@ -38,7 +44,7 @@ def test_sum_by_name():
         loss_named("categorical+hinge")
 
 
-@pytest.mark.parametrize("name", ["categorical", "weighted", "dice"])
+@pytest.mark.parametrize("name", ["categorical", "weighted", "focal", "dice"])
 def test_right_answer_costs_nothing_and_pixels_of_no_class_do_not_count(name):
     sure = (np.eye(4)[LABELS] * 50).astype(np.float32)
     assert value(name, logits=sure) == pytest.approx(0, abs=1e-5)

@@ -1,6 +1,6 @@
 import pytest
 
-from segmentation.schedules import poly
+from segmentation.schedules import constant, poly
 
 
 def test_poly_by_hand():
@@ -15,3 +15,8 @@ def test_warmup_rises_to_the_polynomial():
     assert rates[0] == pytest.approx(0.2) and rates[1] == pytest.approx(0.4 * 0.999)
     assert rates[4] == pytest.approx(0.996)
     assert rates[:5] == sorted(rates[:5]) and rates[5] < rates[4]
+
+
+def test_constant_but_for_the_same_warmup():
+    assert [constant(step, 10, 0.5, warmup_steps=1) for step in (0, 1, 9)] == [0.25, 0.5, 0.5]
+    assert constant(0, 10, 0.5) == 0.5

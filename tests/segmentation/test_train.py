@@ -12,7 +12,7 @@ from segmentation import loader
 from segmentation import train as training
 from segmentation.commands import segmentation
 from segmentation.config import ConfigError, TrainConfig
-from segmentation.evaluate import evaluate, summarise_sides
+from segmentation.evaluate import evaluate
 from segmentation.network import load_network, normalise, predict
 from segmentation.run_folder import RunFolder
 
@@ -123,12 +123,6 @@ def test_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(ConfigError, match="holds no run"):
         RunFolder(tmp_path, CONFIG, {"data": {}, "augmentation_values": {}}, resume=True)
-
-
-def test_summarise_sides():
-    assert summarise_sides([(2, 2), (3, 2), (3, -1), (2, 2)]) == {
-        "count": 4, "right_side": 2, "wrong_side": 1, "undecided": 1, "left_right_confusion": 0.333333,
-    }
 
 
 def test_command_line_names_what_is_wrong(make_dataset, tmp_path):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from segmentation.config import ConfigError, TrainConfig
-from segmentation.models.pspnet import average_bins, build_pspnet, pooling_window, resize
+from segmentation.models.layers import average_bins, pooling_window, resize
+from segmentation.models.pspnet import build_pspnet
 
 
 @pytest.fixture(autouse=True)
@@ -11,12 +12,17 @@ def _fresh_session():
     keras.backend.clear_session()
 
 
-@pytest.mark.parametrize("size", [8, 12, 15, 18, 30])
-@pytest.mark.parametrize("bins", [1, 2, 3, 6, 8])
+@pytest.mark.parametrize("size", [8, 12, 15, 18, 30, 60])
+@pytest.mark.parametrize("bins", [1, 2, 3, 5, 6, 8])
 def test_windows_are_exactly_the_bins_and_cover_everything(size, bins):
     window, stride = pooling_window(size, bins)
     starts = np.arange(0, size - window + 1, stride)
     assert len(starts) == bins and starts[-1] + window == size and window >= stride
+
+
+@pytest.mark.parametrize(("size", "windows"), [(30, (9, 3)), (15, (8, 1)), (60, (11, 7))])
+def test_how_8_bins_pool_the_features_of_473_and_240(size, windows):
+    assert pooling_window(size, 8) == windows
 
 
 @pytest.mark.parametrize(("size", "bins"), [(12, 3), (18, 6), (30, 6), (15, 1)])
