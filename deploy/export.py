@@ -284,7 +284,8 @@ def _headline(model, evaluation):
                 name: errors.get(kind, {}).get(name) for name in ("count", "median", "p95")}
         wanted = ("heatmap_accuracy", "published_heatmap_accuracy")
     else:
-        wanted = ("pixel_accuracy", "mean_iou", "iou", "mean_dice", "left_right_confusion")
+        wanted = ("pixel_accuracy", "mean_iou", "iou", "mean_dice", "left_right_confusion",
+                  "inside_sheet_or_foot", "sheet_outside", "sides", "no_foot")  # the last four of annotated photos
     figures |= {name: evaluation.get(name) for name in wanted}
     return (f"{where}, split {split}" if split else where), figures
 

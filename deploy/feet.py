@@ -51,12 +51,13 @@ MAX_WIDTH_MM = 140.0  # wider than any foot: two feet that touch, to be parted b
 SPLIT_SHARE = 0.25  # of a component that each side must have for it to be parted
 
 COST_PER_LOG_ODDS = 0.5  # difference of the two sides' misfits that makes one natural log unit of odds
-# What a word on the side counts at most, in natural log units of odds. The pixels' network often mixes the sides up.
-PIXELS_LOG_ODDS_LIMIT = 1.5
-# The network for the side errs on one foot of thirty or so, ln 30 = 3.4: it is not believed more than that. Beside it
-# the fitted outlines, right on fewer feet, only decide where it is in doubt.
+# What a word on the side counts at most, in natural log units of odds. On 180 feet of validation scenes the pixels'
+# network and the one for the side were right on 92 % each, the fitted outlines on 86 %, and together on 94 %.
+PIXELS_LOG_ODDS_LIMIT = 2.5
 SIDE_LOG_ODDS_LIMIT = 3.4
-OUTLINE_LOG_ODDS_LIMIT = 1.5
+OUTLINE_LOG_ODDS_LIMIT = 1.0
+# Of the sum of their odds: all look at the same foot, and err together. With it the told confidence is right there.
+TOGETHER = 0.6
 SEEN, OFF_SHEET, LEG, OTHER_FOOT, BORDER = range(5)  # what a point of an outline is
 BESIDE_MM = 4.0  # this far outside a point is looked at what lies beside it
 OFF_SHEET_WEIGHT = 0.4  # beside the sheet, floor and leg are both background
@@ -110,7 +111,7 @@ def find_feet(
     camera: scenes.camera.Camera of the photo. corners: (4, 2) px of the photo, the sheet's. corner_sigma_px,
     mask_sigma_px: standard deviations, in photo pixels, of a corner and of the mask's outline. left_probability:
     from a foot's filled region, bool (h, w) in pixels of `probabilities`, to the probability that it is a left one; it
-    takes the place of the segmentation network's word on the side. labels: `class_mask(probabilities)` where the caller
+    is heard beside the segmentation network's word on the side. labels: `class_mask(probabilities)` where the caller
     has it already.
     """
     scale = np.array([probabilities.shape[1] / camera.width, probabilities.shape[0] / camera.height])
@@ -122,10 +123,10 @@ def find_feet(
         share = _share_on_sheet(region, to_resized(corners, scale))
         if share < MIN_ON_SHEET or not np.isfinite(camera.backproject(outline, FOOT_TOP_MM)).all():
             continue
-        if left_probability is None:
-            network = _log_odds(_pixels_left(probabilities, region), PIXELS_LOG_ODDS_LIMIT), np.inf
-        else:
-            network = _log_odds(left_probability(region), SIDE_LOG_ODDS_LIMIT), OUTLINE_LOG_ODDS_LIMIT
+        network = _log_odds(_pixels_left(probabilities, region), PIXELS_LOG_ODDS_LIMIT), np.inf
+        if left_probability is not None:
+            asked = _log_odds(left_probability(region), SIDE_LOG_ODDS_LIMIT)
+            network = TOGETHER * (network[0] + asked), TOGETHER * OUTLINE_LOG_ODDS_LIMIT
         foot = _measure(outline, labels, scale, camera, corners, network, (corner_sigma_px, mask_sigma_px), share)
         if foot is not None:
             feet.append((float(region.sum()), foot))
@@ -267,9 +268,9 @@ def _bare_sheet(labels, scale):
 
 
 def _decide_side(fits, network_log_odds, outline_limit):
-    """Side and its confidence from a network's log odds of a left foot and from how well either side's outline fits,
+    """Side and its confidence from the networks' log odds of a left foot and from how well either side's outline fits,
     which counts for `outline_limit` log units at most."""
-    of_outline = (fits["right"].cost - fits["left"].cost) / COST_PER_LOG_ODDS
+    of_outline = TOGETHER * (fits["right"].cost - fits["left"].cost) / COST_PER_LOG_ODDS
     odds = network_log_odds + float(np.clip(of_outline, -outline_limit, outline_limit))
     p = 1 / (1 + exp(-float(np.clip(odds, -30, 30))))
     return ("left" if p >= 0.5 else "right"), max(p, 1 - p)

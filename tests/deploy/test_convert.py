@@ -61,6 +61,44 @@ def test_a_resize_that_displaces_is_refused():
     clean(resize_graph(4, 8, "asymmetric", mode="nearest"), "answer")
 
 
+def padded_pool(before="Relu", pads=(0, 0, 1, 1, 0, 0, 1, 1), value=0.0):
+    """An ONNX graph of a layer, a Pad and a MaxPool of 3x3 in steps of 2, from (1,1,8,8)."""
+    size = 8 + pads[2] + pads[6]
+    nodes = [helper.make_node(before, ["image"], ["features"]),
+             helper.make_node("Pad", ["features", "pads", "value"], ["padded"]),
+             helper.make_node("MaxPool", ["padded"], ["answer"], kernel_shape=[3, 3], strides=[2, 2])]
+    graph = helper.make_graph(
+        nodes, "pool",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 1, 8, 8])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, [1, 1] + [(size - 3) // 2 + 1] * 2)],
+        [numpy_helper.from_array(np.array(pads, np.int64), "pads"),
+         numpy_helper.from_array(np.float32(value), "value")],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+def asked(graph, image):
+    session = pytest.importorskip("onnxruntime").InferenceSession(graph.SerializeToString(),
+                                                                  providers=["CPUExecutionProvider"])
+    return session.run(None, {"image": image})[0]
+
+
+@pytest.mark.parametrize(("settings", "left"), [
+    ({}, ["Relu", "MaxPool"]),
+    ({"pads": (0, 0, 0, 0, 0, 0, 1, 1)}, ["Relu", "MaxPool"]),
+    # Below 0 a padded zero is the largest; other values are larger than any; two rows of padding hide the picture.
+    ({"before": "Neg"}, ["Neg", "Pad", "MaxPool"]),
+    ({"value": 5.0}, ["Relu", "Pad", "MaxPool"]),
+    ({"pads": (0, 0, 2, 2, 0, 0, 2, 2)}, ["Relu", "Pad", "MaxPool"]),
+])
+def test_a_pooling_pads_by_itself_where_that_is_the_same(settings, left):
+    image = np.random.default_rng(0).normal(0.5, 1, (1, 1, 8, 8)).astype(np.float32)
+    expected = asked(padded_pool(**settings), image)
+    cleaned = clean(padded_pool(**settings), "answer")
+    assert [node.op_type for node in cleaned.graph.node] == left
+    np.testing.assert_array_equal(asked(cleaned, image), expected)
+
+
 def test_a_shape_that_is_not_static_is_refused():
     graph = resize_graph(4, 8)
     for value in (graph.graph.input[0], graph.graph.output[0]):
