@@ -91,4 +91,8 @@ EXPERIMENTS = {experiment.name: experiment for experiment in (
                "loop.", "experiments.corner_speed", "results/corners/speed",
                "--run NAME=FOLDER --data DIR [--bundle DIR] [--threads N]",
                ("mxnet", "gluoncv", "matplotlib", "onnx", "onnxruntime", "openvino")),
+    Experiment("segmentation-speed", "How fast segmentation networks are in each runtime, what accuracy that costs, "
+               "and where the time goes.", "experiments.segmentation_speed", "results/segmentation/speed",
+               "--data DIR [--run NAME=FOLDER ...] [--bundle DIR] [--photos DIR] [--threads N]",
+               ("tensorflow", "keras", "matplotlib", "tf2onnx", "onnxruntime", "openvino", "nncf")),
 )}  # fmt: skip

@@ -64,8 +64,10 @@ OWN_OPTIONS = (
     click.option("--test", type=FOLDER, metavar="DIR", help="Dataset to judge by."),
     click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Which split of it; all without."),
     click.option("--run", "runs", multiple=True, type=NamedFolder(), metavar="NAME=FOLDER",
-                 help="A finished training (`foliopie keypoints train`), and what to call it."),
-    click.option("--bundle", type=FOLDER, metavar="DIR", help="A bundle with an INT8 variant of the run's network."),
+                 help="A finished training (`foliopie keypoints train`, or `segmentation train` for "
+                 "segmentation-speed), and what to call it."),
+    click.option("--bundle", type=FOLDER, metavar="DIR",
+                 help="A bundle with an INT8 variant: of the run's corner network, or of any segmentation network."),
     click.option("--photos", type=FOLDER, metavar="DIR",
                  help="Photos to judge by, with annotations.json (COCO keypoints)."),
     click.option("--settings", type=FILE, metavar="FILE", help=SETTINGS_HELP),

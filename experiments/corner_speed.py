@@ -1,13 +1,11 @@
 """How fast one corner network is in each runtime, and how fast it learns, everything timed alike.
 
-Each runtime is timed in a process of its own, one after another and never two at a time, with the same number of
-threads; every round goes through all of them, every second one backwards, so that a machine that gets slower or faster
-meanwhile does so to all. So are two training loops: `keypoints.train`, and the kind that comes with GluonCV
-(experiments.gluon_loop).
+Each runtime is timed in a process of its own, in rounds (experiments.rounds), with the same number of threads. So are
+two training loops: `keypoints.train`, and the kind that comes with GluonCV (experiments.gluon_loop).
 
     OUT/networks/            the run's network, converted, and the photos (experiments.timing)
     OUT/scenes/              what is trained on
-    OUT/rounds/N/WHAT.json   what was timed in a round; what has one is not timed again
+    OUT/rounds/N/WHAT.json   what was timed in a round
     OUT/logs/                what each process printed
 
 At scale `paper` it takes ten minutes. Leave the machine alone meanwhile.
@@ -15,7 +13,6 @@ At scale `paper` it takes ten minutes. Leave the machine alone meanwhile.
 
 import json
 import os
-import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +23,17 @@ from experiments.catalogue import Outcome
 from experiments.documents import head, markdown_table, number, page, write_results
 from experiments.folder import begin
 from experiments.processes import Task, run_with_progress
+from experiments.rounds import (
+    RATE_HEADINGS,
+    RATIO_HEADINGS,
+    Timed,
+    draw_rates,
+    processor,
+    rate_cells,
+    read_rounds,
+    round_file,
+    round_tasks,
+)
 from experiments.runs import check_runs, describe_run, run_config
 from experiments.timing import EPOCHS, HINTS, READY, prepare, time_runtime, time_training
 from experiments.training import link_scenes
@@ -44,7 +52,6 @@ REFERENCE = RUNTIMES[0]
 LOOPS = {"GluonCV's loop": 0, "GluonCV's loop, a thread for data": 1, "keypoints.train": None}
 LOOP_REFERENCE = "GluonCV's loop"
 TRAINED_MODEL = "simple_pose_resnet18_v1b"
-POINT, ROUND = "#0072B2", "#D55E00"
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class Scale:
     batch: int
 
 
-SCALES = {"quick": Scale(1, 4, 2, 8, 4), "paper": Scale(5, 16, 10, 96, 16)}
+SCALES = {"quick": Scale(1, 4, 2, 8, 4), "paper": Scale(5, 16, 10, 192, 16)}
 
 
 def run(request):
@@ -80,7 +87,7 @@ def run_rounds(scale, request):
                                                   "validation": samples[scale.training_photos:][:1]})
     tasks = make_tasks(scale, request, folder, threads)
     faults = run_with_progress(tasks, 1, out / "logs") if tasks else {}  # one at a time, whatever --workers says
-    found = head(NAME, request.scale, configuration, faults, LIBRARIES) | read_rounds(scale, out, folder)
+    found = head(NAME, request.scale, configuration, faults, LIBRARIES) | read_all(scale, out, folder)
     if not found["runtimes"]:
         return Outcome(None, faults)
     for place in filter(None, (out, request.results)):
@@ -114,16 +121,6 @@ def configuration_of(scale, request, name, folder, threads):
             "trained_model": TRAINED_MODEL, "threads": threads, "processor": processor()}
 
 
-def processor():
-    """The processor's name, as far as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def training_config(scale, folder):
     """TrainConfig of the timed trainings: a SimplePose-R18 of the run's input."""
     config = run_config(folder)
@@ -138,51 +135,21 @@ def make_tasks(scale, request, folder, threads):
         tasks.append(Task("networks", prepare, (folder, request.data[0], scale.photos, request.bundle, networks),
                           weight=2.0))
         after = ("networks",)
-    for number_of_round in range(scale.rounds):
-        names = [name for name in RUNTIMES if request.bundle or name != "OpenVINO INT8"] + list(LOOPS)
-        for name in names[::-1] if number_of_round % 2 else names:
-            file = round_file(out, number_of_round, name)
-            if file.exists():
-                continue
-            file.parent.mkdir(parents=True, exist_ok=True)
-            if name in LOOPS:
-                function, needs = time_training, ()
-                arguments = (out / "scenes", training_config(scale, folder), LOOPS[name], threads, file)
-            else:
-                function, needs = time_runtime, after
-                arguments = (name, folder, networks, request.bundle, threads, scale.repeats, file)
-            tasks.append(Task(f"round-{number_of_round + 1}/{file.stem}", function, arguments, needs,
-                              weight=3.0 if name in LOOPS else 1.0, threads=threads))
-    return tasks
+    timed = [Timed(name, time_runtime, (name, folder, networks, request.bundle, threads, scale.repeats), after)
+             for name in RUNTIMES if request.bundle or name != "OpenVINO INT8"]
+    timed += [Timed(name, time_training, (out / "scenes", training_config(scale, folder), workers, threads), weight=3.0)
+              for name, workers in LOOPS.items()]
+    return tasks + round_tasks(out, scale.rounds, timed, threads)
 
 
-def round_file(out, number_of_round, name):
-    """Where a round's figures of a runtime or training loop are."""
-    plain = "".join(letter if letter.isalnum() or letter == "." else "-" for letter in name)
-    return Path(out) / "rounds" / str(number_of_round + 1) / f"{plain}.json"
-
-
-def read_rounds(scale, out, folder):
+def read_all(scale, out, folder):
     """dict for JSON: "runtimes" and "training", {name: figures}, and what the processor can."""
-    found = {}
-    for kind, names, reference in (("runtimes", RUNTIMES, REFERENCE), ("training", LOOPS, LOOP_REFERENCE)):
-        rounds = {name: {k: json.loads(round_file(out, k, name).read_text(encoding="utf-8"))
-                         for k in range(scale.rounds) if round_file(out, k, name).exists()} for name in names}
-        found[kind] = {name: figures(done, rounds[reference]) for name, done in rounds.items()
-                       if done and rounds[reference]}
+    found = {"runtimes": read_rounds(out, scale.rounds, RUNTIMES, REFERENCE),
+             "training": read_rounds(out, scale.rounds, LOOPS, LOOP_REFERENCE)}
     for name, told in found["runtimes"].items():
         told["corners_px"] = None if name == REFERENCE else corner_differences(scale, out, folder, name)
     ready = out / "networks" / READY
     return found | (json.loads(ready.read_text(encoding="utf-8")) if ready.exists() else {})
-
-
-def figures(done, reference):
-    """dict for JSON of one runtime's or loop's rounds {round: {"images_per_second", ...}}: each a list, a round's ratio
-    to the reference's figure of the same round among them."""
-    told = {key: [one[key] for one in done.values()] for key in next(iter(done.values()))}
-    told["ratio"] = [one["images_per_second"] / reference[k]["images_per_second"]
-                     for k, one in done.items() if k in reference]
-    return told
 
 
 def corner_differences(scale, out, folder, name):
@@ -200,18 +167,15 @@ def corner_differences(scale, out, folder, name):
     return None
 
 
-HEADINGS = ["", "images/s, median", "least to most", "times as fast", "least to most", "corners off by, median px",
-            "p95", "largest", "waiting for data"]
+HEADINGS = ["", *RATE_HEADINGS, *RATIO_HEADINGS, "corners off by, median px", "p95", "largest", "waiting for data"]
 
 
 def cells(found):
     """Lines of the table, of "runtimes" or "training": list of lists of str."""
     lines = []
     for name, told in found.items():
-        rates, ratios = told["images_per_second"], told["ratio"]
         corners, waiting = told.get("corners_px"), told.get("waiting_share")
-        lines.append([name, number(np.median(rates), ".1f"), f"{min(rates):.1f} to {max(rates):.1f}",
-                      *([number(np.median(ratios)), f"{min(ratios):.2f} to {max(ratios):.2f}"] if ratios else "--"),
+        lines.append([name, *rate_cells(told),
                       *(number(corners and corners[key], ".3f") for key in ("median", "p95", "largest")),
                       f"{100 * np.median(waiting):.0f} %" if waiting else "-"])
     return lines
@@ -243,8 +207,6 @@ def markdown(document):
              f"Python {document['machine']['python']}, {versions}."]
     if "BF16" not in document.get("processor_can", ["BF16"]):
         notes.append("This processor has no BF16: OpenVINO computed that row in FP32.")
-    if "OpenVINO INT8" in document["runtimes"]:
-        notes.append("INT8: the last convolution stays in floats, as `foliopie deploy quantize` leaves it.")
     return page(document, TITLE, explanation, table, notes)
 
 
@@ -257,12 +219,5 @@ def figure(document):
     panels = drawn.subplots(len(kinds), 1, squeeze=False,
                             height_ratios=[len(document[kind]) for kind in kinds])[:, 0]
     for panel, kind in zip(panels, kinds, strict=True):
-        names = list(document[kind])[::-1]
-        for place, name in enumerate(names):
-            rates = document[kind][name]["images_per_second"]
-            panel.barh(place, np.median(rates), color=POINT, height=0.6)
-            panel.plot(rates, [place] * len(rates), ".", color=ROUND)
-        panel.set_yticks(range(len(names)), names)
-        panel.set_xlabel("images a second" if kind == "runtimes" else "images a second in training")
-        panel.spines[["top", "right"]].set_visible(False)
+        draw_rates(panel, document[kind], "images a second" if kind == "runtimes" else "images a second in training")
     return drawn

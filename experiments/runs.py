@@ -6,6 +6,9 @@ from pathlib import Path
 from experiments.photos import FILES
 from keypoints.config import CORNERS, TrainConfig
 from scenes.files import file_sha256
+from segmentation.config import TrainConfig as PixelConfig
+
+PIXEL_WEIGHTS = "best.weights.h5"  # of a run of `foliopie segmentation train`
 
 
 def run_config(run):
@@ -35,3 +38,21 @@ def describe_run(run, weights="best"):
         raise ValueError(f"{file} is not there: the run has not finished its first epoch; train it with --resume")
     return {"weights": weights, "weights_sha256": file_sha256(file), "model": config.model, "maps": config.maps,
             "input": config.input, "height": config.height, "width": config.width}
+
+
+def pixel_run_config(run):
+    """segmentation.config.TrainConfig of a run folder. Raises ValueError for a folder that is none."""
+    try:
+        document = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))
+        return PixelConfig.from_json(document["train"])
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise ValueError(f"{run} is no run of `foliopie segmentation train`: {fault}") from fault
+
+
+def describe_pixel_run(run):
+    """What a run of `foliopie segmentation train` is: dict for JSON. Raises ValueError where it has no weights."""
+    config, file = pixel_run_config(run), Path(run) / PIXEL_WEIGHTS
+    if not file.exists():
+        raise ValueError(f"{file} is not there: the run has not finished its first epoch; train it with --resume")
+    return {"weights_sha256": file_sha256(file), "architecture": config.architecture, "backbone": config.backbone,
+            "height": config.height, "width": config.width, "fit": config.fit}

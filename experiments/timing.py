@@ -7,7 +7,6 @@
 
 import json
 import tempfile
-import time
 from pathlib import Path
 
 import cv2
@@ -15,6 +14,7 @@ import numpy as np
 
 from deploy.bundle import Bundle
 from deploy.parity import LIMITS
+from experiments.rounds import time_calls
 from experiments.runs import run_config
 from scenes.dataset import read_dataset
 from scenes.files import write_whole
@@ -81,12 +81,7 @@ def time_runtime(name, run, networks, bundle, threads, repeats, file):
     heatmaps beside it. What is timed is all from the photo at the input's size to its heatmaps."""
     cv2.setNumThreads(threads)
     runtime, images = open_runtime(name, run, networks, bundle, threads), np.load(Path(networks) / IMAGES)
-    outputs = np.concatenate([runtime(image[None]) for image in images])
-    started = time.perf_counter()
-    for _ in range(repeats):
-        for image in images:
-            runtime(image[None])
-    rate = repeats * len(images) / (time.perf_counter() - started)
+    rate, outputs = time_calls(runtime, images, repeats)
     file.parent.mkdir(parents=True, exist_ok=True)
     np.save(file.with_suffix(".npy"), outputs)
     write_whole(file, (json.dumps({"images_per_second": rate}) + "\n").encode())

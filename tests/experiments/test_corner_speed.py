@@ -121,7 +121,7 @@ def test_every_process_has_the_same_threads(timed, request_of):
 
 @pytest.mark.parametrize(("change", "word"), [
     ({"runs": ()}, "0 runs and 1 datasets"), ({"data": ()}, "1 runs and 0 datasets"),
-    ({"scale": "paper"}, "has 10 photos; 97 are needed"),
+    ({"scale": "paper"}, "has 10 photos; 193 are needed"),
 ])  # fmt: skip
 def test_what_cannot_be_run_is_said_before_anything_is_made(change, word, timed, request_of):
     with pytest.raises(ValueError, match=word):
