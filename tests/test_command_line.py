@@ -21,8 +21,9 @@ SUBCOMMANDS = [
     ["scenes"], ["scenes", "render"], ["scenes", "sheet"], ["scenes", "benchmark"], ["scenes", "check"],
     ["scenes", "stats"], ["scenes", "clean"], ["scenes", "labels"], ["scenes", "import"], ["scenes", "export"],
     ["keypoints"], ["keypoints", "train"], ["keypoints", "evaluate"], ["keypoints", "calibrate"],
-    ["keypoints", "release"], ["keypoints", "heatmaps"],
+    ["keypoints", "release"], ["keypoints", "history"], ["keypoints", "heatmaps"],
     ["segmentation"], ["segmentation", "train"], ["segmentation", "evaluate"], ["segmentation", "train-side"],
+    ["segmentation", "release"], ["segmentation", "models"],
     ["deploy"], ["deploy", "export"], ["deploy", "quantize"], ["deploy", "verify"],
     ["experiments"], ["experiments", "list"], ["experiments", "run"], ["experiments", "compare"],
 ]  # fmt: skip
