@@ -8,7 +8,7 @@ Shapes are static, and every ONNX file is cleaned and then held against the stri
   meant. Sizes are written instead, and in the IR for height and width alone, so that its batch stays free.
 - A linear `Resize` must map pixels by the half-pixel rule, as TensorFlow does: anything else displaces the output.
 - Keras has no padding but "same" for a pooling and gives it a `Pad` before it, which OpenVINO computes by its slow
-  reference code, a tenth of the time of an INT8 network: where it changes nothing the pooling pads by itself.
+  reference code: where it changes nothing the pooling pads by itself.
 
 This module imports onnx, and MXNet or TensorFlow where they are used: only `foliopie deploy export` needs it.
 """
