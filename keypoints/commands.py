@@ -47,6 +47,13 @@ def keypoints():
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+WEIGHTS = click.option(
+    "--weights",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help="Which weights of the run.",
+)
 THREADS = click.option(
     "--threads",
     type=click.IntRange(min=1),
@@ -269,13 +276,7 @@ def _typed(settings, ctx):
     is_flag=True,
     help="DATA is a folder of annotated photos: annotations.json with COCO keypoints, and the files beside it.",
 )
-@click.option(
-    "--weights",
-    type=click.Choice(["best", "last"]),
-    default="best",
-    show_default=True,
-    help="Which weights of the run.",
-)
+@WEIGHTS
 @click.option(
     "--decode",
     type=click.Choice(["argmax", "quarter", "dark"]),
@@ -377,13 +378,7 @@ def evaluate(run, data, weights, failures, worst, figures, json_file, threads, *
     show_default=True,
     help="The samples to fit to; none that RUN was trained on.",
 )
-@click.option(
-    "--weights",
-    type=click.Choice(["best", "last"]),
-    default="best",
-    show_default=True,
-    help="Which weights of the run.",
-)
+@WEIGHTS
 @THREADS
 def calibrate(run, data, split, weights, threads):
     """Make the scores and visibilities of the run folder RUN mean what they say, on the dataset folder DATA.

@@ -33,8 +33,11 @@ def load_gluon_weights(model: keras.Model, file: Path) -> list[str]:
         the names of the layers that took them.
 
     Raises:
-        ConfigError: if the file cannot be read or none of its layers fits.
+        ConfigError: if the file cannot be read or none of its layers fits, and for "imagenet", which Keras has not.
     """
+    if file == "imagenet":
+        raise ConfigError("Keras has no ImageNet weights of ResNet18: give GluonCV's resnet18_v1b .params file as "
+                          "--encoder-weights")
     blocks = _read_blocks(file)
     taken = []
     for layer in _flat_layers(model):

@@ -77,9 +77,6 @@ def _build_whole(config: TrainConfig, taps: Taps) -> keras.Model:
         except (ValueError, OSError, KeyError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ConfigError(f"no {config.backbone} with encoder_weights {weights!r}: {reason}") from error
-    if weights == "imagenet":
-        raise ConfigError("Keras has no ImageNet weights of ResNet18: give GluonCV's resnet18_v1b .params file as "
-                          "--encoder-weights")
     whole = build_resnet18(*size, momentum=config.batchnorm_momentum)
     if weights:
         load_gluon_weights(whole, weights)

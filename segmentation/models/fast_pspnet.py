@@ -43,9 +43,6 @@ def build_fast_pspnet(config: TrainConfig) -> Networks:
     """
     if config.backbone != "resnet18":
         raise ConfigError(f"backbone {config.backbone!r}: fast_pspnet stands on resnet18 alone")
-    if config.encoder_weights == "imagenet":
-        raise ConfigError("Keras has no ImageNet weights of ResNet18: give GluonCV's resnet18_v1b .params file as "
-                          "--encoder-weights")
     momentum, size = config.batchnorm_momentum, (config.height, config.width)
     encoder = build_resnet18(*size, (*WIDTHS[:3], LAST_WIDTH), momentum)
     inputs = keras.Input((*size, 3), name="image")
