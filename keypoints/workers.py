@@ -11,6 +11,7 @@ import os
 import mxnet as mx
 
 from keypoints.run import RunError
+from scenes.workers import first_does
 
 KVSTORES = ("dist_sync",)
 REQUIRED = ("DMLC_ROLE", "DMLC_PS_ROOT_URI", "DMLC_PS_ROOT_PORT", "DMLC_NUM_WORKER", "DMLC_NUM_SERVER")
@@ -54,18 +55,10 @@ class Group:
 
         Raises what it raises at rank 0, and RunError at the others.
         """
-        fault, told = None, 0.0
-        if self.rank == 0:
-            try:
-                told = action() or 0.0
-            except BaseException as raised:  # the others must not wait for ever, whatever it is
-                fault = raised
-        failed, told = self.sum(mx.nd.array([fault is not None, told])).asnumpy().tolist()
-        if fault is not None:
-            raise fault
-        if failed:
-            raise RunError("the worker of rank 0 has stopped; its message says why")
-        return told
+        def total(values):
+            return self.sum(mx.nd.array(values)).asnumpy().tolist()
+
+        return first_does(self.rank, total, action, RunError)
 
 
 def share_of(group):

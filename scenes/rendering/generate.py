@@ -27,7 +27,7 @@ RECORDS = ".scenes"
 RECIPE_FILE = "render.json"
 ATTEMPTS = 3  # at drawing a scene that can be built
 # Raise it whenever the same seed would give other pictures: a folder of another version is not continued.
-RECIPE_VERSION = 4
+RECIPE_VERSION = 5
 
 
 @dataclass(frozen=True)

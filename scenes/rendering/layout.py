@@ -29,8 +29,8 @@ class StandingConfig:
     over_edge_share: float = 0.1  # toes or side over the sheet's edge
     heel_behind_mm: float = 25.0  # standard deviation of how far the heel stands behind the edge, one-sided
     other_foot_share: float = 0.2  # of single feet: the same person's other foot stands beside the sheet
-    lifted_share: float = 0.05  # of single feet: it hovers over the sheet and is not on it
-    lifted_mm: tuple[float, float] = (25.0, 90.0)
+    lifted_share: float = 0.01  # of single feet: it hovers over the sheet and is not on it
+    lifted_mm: tuple[float, float] = (120.0, 250.0)  # lower ones look as if they stood
     bystander_share: float = 0.08  # somebody else's feet, in shoes as a rule
     bystander_shoe_share: float = 0.6
 

@@ -33,9 +33,17 @@ def test_layouts_cover_what_phones_see():
     assert all(each.camera.height_mm > 0 for each in found)
     assert 0.2 < np.mean([each.lens.is_pinhole for each in found]) < 0.9
     assert any(foot.person == 1 for each in found for foot in each.feet)
-    assert any(foot.lifted_mm > 0 for each in found for foot in each.feet)
     middle = [each.camera.project(np.zeros((1, 3)))[0] / (each.camera.width, each.camera.height) for each in found]
     assert np.mean([(0 < m).all() and (m < 1).all() for m in middle]) > 0.95
+
+
+def test_a_foot_that_hovers_does_so_high_enough_to_be_seen():
+    # Three centimetres over the sheet a foot is background by definition and looks like one that stands.
+    hovering = [foot.lifted_mm for each in layouts(100, StandingConfig(lifted_share=0.5)) for foot in each.feet
+                if foot.lifted_mm > 0]
+    assert len(hovering) > 10
+    assert min(hovering) >= 120
+    assert 0 < StandingConfig().lifted_share <= 0.02
 
 
 def test_the_sheet_is_seen_turned_by_any_angle():
