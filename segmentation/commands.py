@@ -86,10 +86,13 @@ def segmentation() -> None:
 @click.option("--encoder-weights", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Start the encoder from a keras.applications file without top; fast-pspnet from a .params file of "
                    "GluonCV's resnet18_v1b or of a corner network on it.")
+@click.option("--distributed", is_flag=True,
+              help="Share each batch among the processes that TF_CONFIG names, of which this is one.")
 @click.option("--tensorboard", is_flag=True, help="Also write the history as TensorBoard's event files.")
 @click.option("--threads", type=int, default=0, help="CPU threads; 0: all cores.")
 def train(
-    data: tuple[Path, ...], out: Path, resume: bool, validation: Path | None, tensorboard: bool, threads: int, **options
+    data: tuple[Path, ...], out: Path, resume: bool, validation: Path | None, tensorboard: bool, distributed: bool,
+    threads: int, **options,
 ) -> None:
     """Train on the dataset folder DATA, or on several together.
 
@@ -101,7 +104,8 @@ def train(
     from segmentation.train import train as run_training
 
     with _training_into(out):
-        run_training(list(data), out, _config(options), resume, validation, threads, tensorboard=tensorboard)
+        run_training(list(data), out, _config(options), resume, validation, threads, tensorboard=tensorboard,
+                     distributed=distributed)
 
 
 @segmentation.command(context_settings={"show_default": True})
@@ -222,16 +226,18 @@ def _training_into(out: Path):
     from segmentation.config import ConfigError
     from segmentation.loader import DataError
     from segmentation.train import TrainingError
+    from segmentation.workers import WorkerError
 
     try:
         yield
-    except (ConfigError, DataError, TrainingError, OSError) as error:
+    except (ConfigError, DataError, TrainingError, WorkerError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except ValueError as error:
         raise click.ClickException(str(error).splitlines()[0]) from error
     except KeyboardInterrupt:
         raise click.ClickException(f"stopped; the same command with --resume goes on with {out}") from None
-    click.echo(f"run folder: {out}")
+    if out.is_dir():  # of several workers the first alone has it
+        click.echo(f"run folder: {out}")
 
 
 def _prepare_tensorflow(threads: int) -> int:

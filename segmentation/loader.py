@@ -115,15 +115,25 @@ def steps_per_epoch(samples: int, batch: int) -> int:
     return max(1, samples // batch)
 
 
-def training_batches(data: list[Pixels], config: TrainConfig, epoch: int, threads: int = 1) -> Iterator[Batch]:
+def training_batches(
+    data: list[Pixels], config: TrainConfig, epoch: int, threads: int = 1, rank: int = 0, workers: int = 1
+) -> Iterator[Batch]:
     """The batches of one epoch, in an order of that epoch's own.
 
     Batches are all full, as a last one of one or two samples would spoil the running statistics of BatchNorm; the few
-    samples left over are others in every epoch.
+    samples left over are others in every epoch. Of several workers, whose number divides the batch, the one of this
+    rank gets its share of each batch.
+
+    Raises:
+        DataError: where there is no sample for each worker.
     """
+    if len(data) < workers:
+        raise DataError(f"{len(data)} samples to train on are too few for {workers} workers; each needs at least one")
     order = np.random.default_rng([config.seed, epoch]).permutation(len(data))
-    size = min(config.batch, len(data))
-    parts = [order[start : start + size] for start in range(0, len(order) - size + 1, size)]
+    size = min(config.batch, len(data) - len(data) % workers)
+    share = size // workers
+    starts = range(0, len(order) - size + 1, size)
+    parts = [order[start + rank * share : start + (rank + 1) * share] for start in starts]
     augmentation = augmentation_of(config)
 
     def make(indices: np.ndarray) -> Batch:

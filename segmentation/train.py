@@ -27,6 +27,7 @@ from segmentation.network import build_networks
 from segmentation.run_folder import LOG_FILE, RunFolder
 from segmentation.schedules import SCHEDULES
 from segmentation.tensorboard_events import EventFiles
+from segmentation.workers import Group, group_of, share_batch_norm
 
 # Seconds between two lines of the log within an epoch.
 LOG_INTERVAL_S = 60.0
@@ -52,6 +53,9 @@ class TrainingError(Exception):
 class Trainer:
     """The network and all that training changes: weights, running statistics, optimizer, average, dropout seeds.
 
+    As Keras's own, it trains by the tf.distribute strategy in whose scope it and the network are made: each worker
+    takes its share of a batch, and makes the step of the whole one.
+
     Args:
         networks: what is trained, in place.
         config: its configuration.
@@ -59,6 +63,7 @@ class Trainer:
     """
 
     def __init__(self, networks: Networks, config: TrainConfig, total_steps: int):
+        self.strategy = tf.distribute.get_strategy()
         self.model = networks.training
         self.config = config
         self.total_steps = total_steps
@@ -76,7 +81,7 @@ class Trainer:
         # XLA was 7 times slower than TensorFlow's own kernels on CPUs. AutoGraph has nothing to convert here, and reads
         # the source file anew: one edited after it was imported gives it another function's text.
         options = {"input_signature": (images, masks), "jit_compile": False, "autograph": False}
-        self._graph_step = tf.function(self._step, **options)
+        self._graph_step = tf.function(self._step_of_all, **options)
         self._graph_validate = tf.function(self._validate, **options)
 
     @property
@@ -152,12 +157,18 @@ class Trainer:
         """[logits] or [logits, auxiliary logits]: Keras gives a single output without its list."""
         return keras.tree.flatten(self.model(self._normalise(images), training=training))
 
+    def _step_of_all(self, images, masks):
+        """`_step` at every worker; the losses' means."""
+        return self.strategy.reduce("MEAN", self.strategy.run(self._step, (images, masks)), axis=None)
+
     def _step(self, images, masks):
         with tf.GradientTape() as tape:
             main, *auxiliary = (self.loss(masks, logits) for logits in self._logits(images, training=True))
             total = main + self.config.auxiliary_weight * sum(auxiliary)
+            # Keras sums the gradients of all workers.
+            share = total / self.strategy.num_replicas_in_sync
         variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(total, variables), variables)
+        self.optimizer.apply(tape.gradient(share, variables), variables)
         self._update_average()
         return tf.stack([total, main, *auxiliary])
 
@@ -175,8 +186,9 @@ class Trainer:
 
 def train(
     data: Path | list[Path], out: Path, config: TrainConfig, resume: bool = False, validation: Path | None = None,
-    threads: int = 2, console: Console | None = None, tensorboard: bool = False,
-) -> RunFolder:
+    threads: int = 2, console: Console | None = None, tensorboard: bool = False, distributed: bool = False,
+    enough: float | None = None,
+) -> RunFolder | None:
     """Trains to the end of `config.epochs`, or until `config.patience` is over, from where the run folder stands.
 
     Args:
@@ -186,52 +198,123 @@ def train(
         resume: go on with the run that is there; without it a folder that holds one is refused.
         threads: that decode and augment.
         tensorboard: also write the history as TensorBoard's event files, see `segmentation.tensorboard_events`.
+        distributed: this is one of the processes that TF_CONFIG names, which share each batch, see
+            `segmentation.workers`; TensorFlow must not have computed anything before. Of them the first alone has the
+            run folder; at the others the answer is None.
+        enough: ends earlier, after the first epoch with a validation mean IoU of that or more.
 
     Raises:
-        ConfigError: a configuration, folder or weights file that does not fit.
+        ConfigError: a configuration, folder, weights file or TF_CONFIG that does not fit.
         loader.DataError: data that cannot be trained on.
         TrainingError: a loss that is not finite; the run keeps its last finished epoch.
+        workers.WorkerError: another of the processes is gone or has gone astray; the same is kept.
     """
     console = console or Console()
-    training, held_out, how = loader.split_samples(data, validation)
-    loss_named(config.loss)
-    folder = RunFolder(out, config, _details(data, validation, training, held_out, config), resume)
-    events = EventFiles(folder.path, folder.history) if tensorboard else None
-    if (ending := _ending(folder, config)):
-        console.print(f"{folder.path}: {ending}, there is nothing left to do")
-        return folder
-    log = Log(folder.path / LOG_FILE, console)
-    log(f"{len(training)} samples to train on, {len(held_out)} to validate with ({WHERE[how]}); decoding")
-    train_pixels, held_out_pixels = loader.read_pixels(training, threads), loader.read_pixels(held_out, threads)
-    networks = build_networks(config, initial_weights=not folder.epochs_done)
-    steps = loader.steps_per_epoch(len(training), config.batch)
-    if not (config.init_weights or folder.epochs_done):
-        _set_prior(networks, train_pixels)
-    trainer = Trainer(networks, config, config.epochs * steps)
-    if folder.epochs_done:
-        trainer.restore(folder.read_state())
-        log(f"going on after epoch {folder.epochs_done}")
-    log(f"{networks.training.count_params():,} parameters, {config.epochs} epochs of {steps} steps of {config.batch}")
-    with progress_bar(console) as progress:
-        task = progress.add_task("training", total=config.epochs * steps, completed=trainer.steps_done, note="")
-        for epoch in range(folder.epochs_done, config.epochs):
-            line = _train_epoch(trainer, train_pixels, epoch, threads, log, progress, task)
+    with group_of(distributed, console) as group:
+        if config.batch % group.size:
+            raise ConfigError(f"batch {config.batch}: has no equal shares for {group.size} workers, give a multiple")
+        training, held_out, how = loader.split_samples(data, validation)
+        loss_named(config.loss)
+        group.check_same(repr((config, [sample.name for sample in training])).encode(), "options or samples")
+        record = Record(group, config, console, enough)
+        details = _details(data, validation, training, held_out, config)
+        if record.open(out, details, resume, tensorboard):
+            return record.folder
+        record.log(f"{len(training)} samples to train on, {len(held_out)} to validate with ({WHERE[how]}); decoding")
+        train_pixels = loader.read_pixels(training, threads)
+        held_out_pixels = loader.read_pixels(held_out if group.rank == 0 else [], threads)
+        trainer = _trainer(config, train_pixels, record)
+        with progress_bar(record.console) as progress:
+            task = progress.add_task("training", total=trainer.total_steps, completed=trainer.steps_done, note="")
+            for epoch in range(record.epochs_done, config.epochs):
+                line = _train_epoch(trainer, train_pixels, epoch, threads, group, record.log, progress, task)
+                if record.finish_epoch(trainer, line, held_out_pixels, threads):
+                    break
+        return record.folder
+
+
+class Record:
+    """What a training leaves on disk and says; of several workers the first alone, whose `folder` the others lack.
+
+    All that it does is done at every worker, and raises workers.WorkerError at the others where the first fails.
+    """
+
+    def __init__(self, group: Group, config: TrainConfig, console: Console, enough: float | None = None):
+        self.group, self.config, self.enough = group, config, enough
+        self.console = console if group.rank == 0 else Console(quiet=True)
+        self.folder = self.log_file = self.events = None
+        self.epochs_done = 0
+
+    def log(self, text: str, quiet: bool = False) -> None:
+        """A line for the log."""
+        if self.log_file:
+            self.log_file(text, quiet)
+
+    def open(self, out: Path, details: dict, resume: bool, tensorboard: bool) -> bool:
+        """Opens the run folder. Returns whether there is nothing left to do."""
+        def open_folder():
+            self.folder = RunFolder(out, self.config, details, resume)
+            self.events = EventFiles(self.folder.path, self.folder.history) if tensorboard else None
+            self.log_file = Log(self.folder.path / LOG_FILE, self.console)
+            if ending := _ending(self.folder, self.config, self.enough):
+                self.console.print(f"{self.folder.path}: {ending}, there is nothing left to do")
+            return -1 if ending else self.folder.epochs_done
+
+        self.epochs_done = int(self.group.first_does(open_folder))
+        return self.epochs_done < 0
+
+    def go_on(self, trainer: Trainer) -> None:
+        """Brings the trainer to where the run stands: all workers start from what the first has."""
+        if self.epochs_done:
+            self.group.first_does(lambda: trainer.restore(self.folder.read_state()))
+            self.log(f"going on after epoch {self.epochs_done}")
+        if self.group.size > 1:
+            trainer.restore(self.group.from_first(trainer.state()))
+            self.group.part_seeds(trainer.model)
+
+    def finish_epoch(self, trainer: Trainer, line: dict, held_out_pixels: list, threads: int) -> bool:
+        """Validates and keeps an epoch, when all workers have the same weights. Returns whether it was the last."""
+        if self.group.size > 1:
+            weights = [array.tobytes() for array in trainer.state().values() if array.dtype.kind == "f"]
+            self.group.check_same(b"".join(weights), f"after epoch {line['epoch']} the weights")
+
+        def keep():
             with trainer.averaged_weights():
-                matrix, loss = trainer.validate(loader.validation_batches(held_out_pixels, config, threads))
+                matrix, loss = trainer.validate(loader.validation_batches(held_out_pixels, self.config, threads))
             line["validation"] = {"loss": round(loss, 6), **metrics.summary(matrix)}
-            folder.finish_epoch(line, trainer.save_averaged, trainer.state())
-            log(_epoch_text(line, config.epochs))
-            if events:
-                events.add(line)
-            if _ending(folder, config):
-                break
-    log(f"{_ending(folder, config)}: {folder.path}, best validation mean IoU {folder.best_score:.4f}")
-    return folder
+            self.folder.finish_epoch(line, trainer.save_averaged, trainer.state())
+            self.log(_epoch_text(line, self.config.epochs))
+            if self.events:
+                self.events.add(line)
+            if ending := _ending(self.folder, self.config, self.enough):
+                self.log(f"{ending}: {self.folder.path}, best validation mean IoU {self.folder.best_score:.4f}")
+            return bool(ending)
+
+        return bool(self.group.first_does(keep))
 
 
-def _ending(folder: RunFolder, config: TrainConfig) -> str:
+def _trainer(config: TrainConfig, pixels: list, record: Record) -> Trainer:
+    """The trainer of a new network, or of that of the run that goes on."""
+    steps = loader.steps_per_epoch(len(pixels), config.batch)
+    with record.group.strategy.scope():
+        networks = build_networks(config, initial_weights=not record.epochs_done)
+        if record.group.size > 1:
+            share_batch_norm(networks.training)
+        if not (config.init_weights or record.epochs_done):
+            _set_prior(networks, pixels)
+        trainer = Trainer(networks, config, config.epochs * steps)
+    record.go_on(trainer)
+    workers = f", shared by {record.group.size} workers" if record.group.size > 1 else ""
+    record.log(f"{networks.training.count_params():,} parameters, {config.epochs} epochs of {steps} steps of "
+               f"{config.batch}{workers}")
+    return trainer
+
+
+def _ending(folder: RunFolder, config: TrainConfig, enough: float | None) -> str:
     """Why training is over, in words; "" while it is not. Known from the history alone, so that a resumed run ends
     where one that was never stopped does."""
+    if enough is not None and folder.best_score >= enough:
+        return f"mean IoU {enough:g} is reached after epoch {folder.epochs_done} of {config.epochs}"
     if folder.epochs_done >= config.epochs:
         return f"all {config.epochs} epochs are done"
     if config.patience and folder.epochs_since_best >= config.patience:
@@ -240,16 +323,18 @@ def _ending(folder: RunFolder, config: TrainConfig) -> str:
     return ""
 
 
-def _train_epoch(trainer: Trainer, pixels: list, epoch: int, threads: int, log, progress, task) -> dict:
-    """One epoch's steps. Returns the training part of its line in the history."""
+def _train_epoch(
+    trainer: Trainer, pixels: list, epoch: int, threads: int, group: Group, log, progress, task
+) -> dict:
+    """One epoch's steps. Returns the training part of its line in the history; images are those of all workers."""
     config = trainer.config
     losses, images, waited = [], 0, 0.0
     start = last_log = before = time.perf_counter()
-    for batch in loader.training_batches(pixels, config, epoch, threads):
+    for batch in loader.training_batches(pixels, config, epoch, threads, group.rank, group.size):
         waited += time.perf_counter() - before
         rate = trainer.learning_rate
         losses.append(trainer.step(batch))
-        images += len(batch.images)
+        images += len(batch.images) * group.size
         before = time.perf_counter()
         note = f"loss {np.mean(losses[-50:], 0)[0]:.4f}  {images / (before - start):.1f} images/s"
         progress.update(task, advance=1, note=f"epoch {epoch + 1}  {note}")

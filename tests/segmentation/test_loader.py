@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -45,6 +47,21 @@ def test_fewer_samples_than_a_batch(make_dataset):
     pixels = loader.read_pixels(loader.split_samples(make_dataset(4))[0])
     batches = list(loader.training_batches(pixels, TrainConfig(height=96, width=96, batch=8), epoch=0))
     assert [len(batch.images) for batch in batches] == [3]
+
+
+def test_workers_share_each_batch(make_dataset):
+    pixels = loader.read_pixels(loader.split_samples(make_dataset(8))[0])
+    for config in (CONFIG, replace(CONFIG, batch=6), replace(CONFIG, batch=8)):
+        whole = list(loader.training_batches(pixels, config, epoch=1))
+        shares = [list(loader.training_batches(pixels, config, 1, rank=rank, workers=2)) for rank in range(2)]
+        assert len(shares[0]) == len(shares[1]) == len(whole)
+        for batch, *parts in zip(whole, *shares, strict=True):
+            together = np.concatenate([part.images for part in parts])
+            # Of fewer samples than a batch, one that has no like among the shares is left over.
+            np.testing.assert_array_equal(together, batch.images[: len(together)])
+            assert len(together) == min(config.batch, 6)
+    with pytest.raises(loader.DataError, match="7 samples to train on are too few for 8 workers"):
+        loader.training_batches(pixels, replace(CONFIG, batch=8), 1, rank=0, workers=8)
 
 
 def test_validation_sees_every_sample_once(make_dataset):

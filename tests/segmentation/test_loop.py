@@ -99,6 +99,16 @@ def test_without_patience_training_goes_to_the_end(run):
     assert "auxiliary_loss" not in folder.history[0] and folder.history[0]["main_loss"] == 1.5
 
 
+def test_training_ends_with_a_mean_iou_that_is_enough_and_a_resumed_one_ends_there_too(run):
+    folder = run("enough", enough=0.5)
+    assert [line["epoch"] for line in folder.history] == [1, 2] and folder.best_score == 0.5
+    log = (folder.path / "log.txt").read_text()
+    assert "mean IoU 0.5 is reached after epoch 2 of 9" in log
+    assert run("enough", resume=True, enough=0.5).epochs_done == 2
+    assert (folder.path / "log.txt").read_text() == log
+    assert run("enough", resume=True, enough=0.6).epochs_done == 4  # where patience ends it
+
+
 def test_a_run_of_an_earlier_version_goes_on(run):
     """Its config.json lacks the fields that are newer."""
     config = replace(CONFIG, patience=0, epochs=1)
