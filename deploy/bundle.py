@@ -1,4 +1,4 @@
-"""The folder that is handed over: networks, manifest, hashes, golden data and a model card.
+"""The folder that is handed over: networks, manifest, hashes, golden data, a model card and what changed.
 
 What is loaded is checked first: the manifest's schema, then the sha256 of every file that it names. Nothing in a bundle
 is ever executed, and no name in it may lead out of its folder.
@@ -6,8 +6,10 @@ is ever executed, and no name in it may lead out of its folder.
 import json
 import math
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -20,8 +22,10 @@ from scenes.labels import NAMES
 SCHEMA = 1
 MANIFEST = "manifest.json"
 CARD = "README.md"
+CHANGES = "CHANGELOG.md"
 GOLDEN = "golden/golden.npz"
 DEFAULT_FOLDER = Path(__file__).parent / "bundles" / "default"
+TEXTS = ("card", "changes")  # of the manifest: files to be read by people, which a bundle may be without
 PRECISIONS = ("fp32", "fp16", "int8")
 # What each network answers with; the output's name is the same in ONNX, in the IR and in the manifest.
 OUTPUTS = {"keypoints": "heatmaps", "segmentation": "probabilities", "side": "probabilities"}
@@ -155,7 +159,7 @@ def read_manifest(folder):
     except FileNotFoundError as error:
         rule = "missing: give the folder of a bundle, or make one with `foliopie deploy export`"
         raise BundleError(path, rule) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise BundleError(path, f"cannot be read as JSON ({error}): export the bundle anew") from error
     if not isinstance(manifest, dict):
         raise BundleError(path, "must hold a JSON object: export the bundle anew")
@@ -196,8 +200,9 @@ def check_manifest(manifest, path):
     _require(order == CORNER_ORDER, path, f"models.keypoints.corner_order is {order!r}, must be {CORNER_ORDER!r}")
     _check_calibration(models["keypoints"], path)
     _check_record(_field(manifest, "golden", dict, path), path, "golden")
-    if "card" in manifest:
-        _check_record(_field(manifest, "card", dict, path), path, "card")
+    for text in TEXTS:
+        if text in manifest:
+            _check_record(_field(manifest, text, dict, path), path, text)
 
 
 def contract_of(model, described):
@@ -221,7 +226,7 @@ def file_records(manifest):
     """Every {"file", "sha256"} of a manifest whose schema has been checked, as a list."""
     records = [variant[part] for model in models_of(manifest)
                for variant in manifest["models"][model]["variants"].values() for part in ("xml", "bin")]
-    records += [manifest[part] for part in ("golden", "card") if part in manifest]
+    records += [manifest[part] for part in ("golden", *TEXTS) if part in manifest]
     return records
 
 
@@ -273,71 +278,8 @@ def read_golden(path):
             if "side_image" in arrays:
                 golden["side"] = arrays["side_image"], arrays["side_probabilities"]
             return golden
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
         raise BundleError(path, f"is not golden data ({error}): export the bundle anew") from error
-
-
-def model_card(manifest, notes=""):
-    """The model card, Markdown: what the networks are, what they were trained on, how well they do, how to use them.
-
-    `notes` is Markdown of whoever exports (training story, limits) that goes in as it is.
-    """
-    lines = ["# Networks that find a sheet of paper and the feet on it", "",
-             f"Made {manifest['created']} by `foliopie deploy export`. Every file's sha256 is in `{MANIFEST}`; "
-             "`foliopie deploy verify FOLDER` holds the networks against the golden data.", ""]
-    for model in models_of(manifest):
-        lines += _card_of(model, manifest["models"][model])
-    lines += ["## Versions", "", *(f"- {name} {version}" for name, version in manifest["versions"].items()), ""]
-    if notes:
-        lines += ["## Notes", "", notes.strip(), ""]
-    return "\n".join(lines)
-
-
-def _card_of(model, described):
-    inputs, outputs = described["input"], described["output"]
-    lines = [f"## {model.capitalize()}", "",
-             f"- {described['architecture']} for {described['task']}; {files_in_words(described)}",
-             f"- input `{inputs['name']}`: {inputs['dtype']} {inputs['colour']} {inputs['layout']} {inputs['shape']}, "
-             f"0..255, " + (_crop_in_words(inputs) if model == "side" else f"photo fitted by {inputs['fit']}"),
-             f"- mean {inputs['mean']} and std {inputs['std']} are applied inside",
-             f"- output `{outputs['name']}`: {outputs['dtype']} {outputs['shape']}"]
-    if model == "keypoints":
-        lines += [f"- {HEATMAPS[maps_of(outputs)][1]}; decoded corners go {described['corner_order']}; stride "
-                  f"{outputs['stride']}"]
-        if "calibration" in described:
-            lines += ["- " + _calibration_in_words(described["calibration"])]
-    else:
-        lines += [f"- classes in this order: {', '.join(described['labels'])}"]
-    for title, figures in (("Trained on", described["trained_on"]), ("Accuracy", described["accuracy"])):
-        lines += ["", f"### {title}", ""]
-        lines += [f"- {key}: {value}" for key, value in flatten(figures)] or ["- not recorded with the run"]
-    return lines + [""]
-
-
-def files_in_words(described):
-    """What the card calls the files of a network, from its manifest entry."""
-    return ", ".join(f"`{variant['xml']['file']}`" for variant in described["variants"].values())
-
-
-def _calibration_in_words(told):
-    return (f"calibrated on {told['corners']} corners: a corner's confidence is the probability that it is in the "
-            f"photo and, before sharpening, less than {told['limit_percent']:g} % of the diagonal off")
-
-
-def _crop_in_words(inputs):
-    return (f"one foot cut out by `scenes.crops.{inputs['fit']}`: {inputs['span_mm']:g} mm of the sheet's plane seen "
-            "from above, the foot's longest axis upright, toes at either end, never mirrored")
-
-
-def flatten(figures, prefix=""):
-    """Nested dicts as a list of ("a / b", text), floats with four digits."""
-    rows = []
-    for key, value in figures.items():
-        if isinstance(value, dict):
-            rows += flatten(value, f"{prefix}{key} / ")
-        else:
-            rows.append((f"{prefix}{key}", f"{value:.4g}" if isinstance(value, float) else str(value)))
-    return rows
 
 
 def _require(condition, path, rule):

@@ -1,4 +1,4 @@
-"""`foliopie deploy`: export trained networks as a bundle, quantize and verify a bundle."""
+"""`foliopie deploy`: export trained networks as a bundle; quantize, verify, benchmark and serve a bundle."""
 import os
 from collections import Counter
 from pathlib import Path
@@ -6,13 +6,15 @@ from pathlib import Path
 import click
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+THERE = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 EXPORTED = click.Choice(["fp32", "fp16"])  # int8 is made of these, by quantize
 PRECISION = click.Choice(["fp32", "fp16", "int8"])
 
 
 @click.group()
 def deploy():
-    """Convert trained networks into a bundle; quantize and verify a bundle."""
+    """Convert trained networks into a bundle; quantize, verify, benchmark and serve a bundle."""
 
 
 @deploy.command()
@@ -27,7 +29,7 @@ def deploy():
               help="May be given more than once; the first is the one that is measured with.")
 @click.option("--images", type=FOLDER, help="Dataset or folder of photos for the golden data; drawn ones without it.")
 @click.option("--onnx", "onnx_folder", type=FOLDER, help="Keep the ONNX files here.")
-@click.option("--notes", type=click.Path(dir_okay=False, exists=True, path_type=Path),
+@click.option("--notes", type=FILE,
               help="Markdown file that goes into the model card.")
 @click.option("--replace", is_flag=True, help="Replace the bundle that is at --out.")
 def export(keypoints_run, segmentation_run, side_run, rest, out, precisions, images, onnx_folder, notes, replace):
@@ -74,19 +76,30 @@ def _networks(_context, option, text):
 @click.option("--networks", default="keypoints,segmentation", show_default=True, callback=_networks,
               help="Which to quantize; side, which needs a dataset with masks, gains next to nothing.")
 @click.option("--only", is_flag=True, help="Leave the other precisions of these networks out of the new bundle.")
+@click.option("--max-px-loss", type=click.FloatRange(min=0), metavar="PX",
+              help="Most that the corners' mean error may grow by, pixels of their network's input, on the validation "
+                   "photos of --images; layers are kept in floats until it holds.")
+@click.option("--max-iou-loss", type=click.FloatRange(min=0), metavar="POINTS",
+              help="Most that the mean IoU of the pixels may fall by, points of 100, likewise.")
 @click.option("--replace", is_flag=True, help="Replace the bundle that is at --out.")
-def quantize(bundle, images, out, count, networks, only, replace):
+def quantize(bundle, images, out, count, networks, only, max_px_loss, max_iou_loss, replace):
     """Add INT8 variants of its networks to a copy of a BUNDLE, which then measures with them.
 
     What layers range over is seen on --images; golden data stay, and INT8 is held against them. Nothing is written to
     --out when an output differs by more than its limit.
     """
+    limits = {"keypoints": ("--max-px-loss", max_px_loss), "segmentation": ("--max-iou-loss", max_iou_loss)}
+    limits = {model: limit for model, limit in limits.items() if limit[1] is not None}
+    for model, (option, _) in limits.items():
+        if model not in networks:
+            raise click.UsageError(f"{option} is about {model}, which --networks leaves out: name it there, or leave "
+                                   f"{option} out")
     from deploy.bundle import BundleError
     from deploy.quantize import QuantizeError, quantize_bundle
     from scenes.images import PhotoError
     try:
         report = quantize_bundle(bundle, images, out, networks, count, replace, lambda line: click.echo(line, err=True),
-                                 only)
+                                 only, {model: limit for model, (_, limit) in limits.items()})
     except QuantizeError as error:
         if error.report is not None:
             _print_report(error.report)
@@ -117,6 +130,75 @@ def verify(bundle, precision):
                                    "do not use it, export or copy it again")
 
 
+@deploy.command()
+@click.argument("bundle", type=FOLDER)
+@click.option("--out", required=True, type=FOLDER, help="Folder to be made.")
+@click.option("--mount", default="/models", show_default=True, metavar="PATH",
+              help="Absolute path of that folder where the server runs.")
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True,
+              help="How many images each request holds.")
+@click.option("--precision", type=PRECISION, help="Of all networks, in place of the one that each is measured with.")
+def serving(bundle, out, mount, batch, precision):
+    """Lay out the networks of a BUNDLE for OpenVINO Model Server: models/1/*.xml and config.json.
+
+    deploy/serving_client.py is an example of a client.
+    """
+    from deploy.bundle import Bundle, BundleError
+    from deploy.serving import write_serving
+    try:
+        config = write_serving(Bundle.load(bundle), out, mount, batch, precision)
+    except (BundleError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    for entry in config["model_config_list"]:
+        click.echo(f"{entry['config']['name']}: image {entry['config']['shape']['image']}")
+    click.echo(f"serving: {out}")
+
+
+@deploy.command()
+@click.argument("bundle", type=FOLDER)
+@click.option("--out", required=True, type=FOLDER, help="Folder of the benchmark; one that was begun is gone on with.")
+@click.option("--keypoints", "keypoints_run", type=FOLDER, help="Run that the bundle's corners are of: adds MXNet, "
+              "ONNX Runtime and other precisions.")
+@click.option("--segmentation", "segmentation_run", type=FOLDER, help="Run that the bundle's pixels are of: adds Keras "
+              "and TensorFlow.")
+@click.option("--data", type=THERE, help="Labelled dataset that accuracy is told of.")
+@click.option("--photos", type=THERE, help="Photos that are timed.  [default: of --data, or those of the package]")
+@click.option("--price-per-hour", type=click.FloatRange(min=0),
+              help="Of this machine, to tell what a million photos cost.")
+@click.option("--merge", multiple=True, type=FILE, help="results.json of another machine, to stand in the same report.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="More can be added later.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True,
+              help="Of each row in a round.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of every row.  [default: all cores]")
+@click.option("--batch", "batches", multiple=True, type=click.IntRange(min=1), default=[8], show_default=True,
+              help="Images at a time, beside 1; may be given more than once.")
+@click.option("--streams", multiple=True, type=click.IntRange(min=1),
+              help="Callers at a time, beside 1; may be given more than once.  [default: one a thread]")
+@click.option("--check-benchmark-app", "benchmark_app", is_flag=True,
+              help="Time OpenVINO's networks with its own benchmark_app too.")
+def benchmark(bundle, keypoints_run, segmentation_run, **options):
+    """Time and judge the networks of a BUNDLE and the whole pipeline in every runtime that is installed.
+
+    Leave the machine alone meanwhile. What is measured is kept: another call with the same --out goes on, with more
+    --rounds adds to it, and with other --merge or --price-per-hour only writes the report anew. Exit status 1 when a
+    row failed; it stands in the report, and is tried again by another call.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from deploy.benchmark.report import print_report, write_report
+    from deploy.benchmark.run import Request, run
+    from deploy.bundle import BundleError
+    runs = {"keypoints": keypoints_run, "segmentation": segmentation_run}
+    try:
+        document, faults = run(Request(bundle=bundle, runs=runs, **options))
+        write_report(options["out"], document)
+    except (BundleError, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    print_report(document)
+    click.echo(f"report: {options['out'] / 'index.html'}")
+    if faults:
+        raise click.ClickException(f"{len(faults)} tasks failed; {options['out'] / 'logs'} has what they printed")
+
+
 def _print_report(report):
     """One line a comparison; what a file says of itself is one line for all of it, as long as it is right."""
     from rich import box
@@ -139,6 +221,8 @@ def _print_report(report):
     console = Console()
     # Into a file or a pipe rich would fold the table at 80 columns.
     Console(width=console.width if console.is_terminal else 120).print(table)
+    for note in report.notes:
+        click.echo(note, err=True)
 
 
 def _is_text(row):

@@ -1,12 +1,13 @@
 """From a trained network to a file that OpenVINO reads: MXNet and Keras to ONNX, ONNX to IR.
 
-Shapes are static, and every ONNX file is cleaned and then held against the strict checker. Four things are put right:
+Shapes are static, and every ONNX file is cleaned and then held against the strict checker. Five things are put right:
 
 - MXNet's exporter writes operators as they were in opset 13, declares the newest opset that the onnx package knows, and
   lists every weight among the graph's inputs, so that ONNX Runtime must not fold them.
 - tf2onnx gives a `Resize` the float32 scale out/in. A reader that rounds in * scale down gets 472 pixels where 473 were
   meant. Sizes are written instead, and in the IR for height and width alone, so that its batch stays free.
 - A linear `Resize` must map pixels by the half-pixel rule, as TensorFlow does: anything else displaces the output.
+- A `Resize` to the nearest pixel is mapped by tf2onnx in a way that ONNX has given up, at which ONNX Runtime warns.
 - Keras has no padding but "same" for a pooling and gives it a `Pad` before it, which OpenVINO computes by its slow
   reference code: where it changes nothing the pooling pads by itself.
 
@@ -47,16 +48,17 @@ class OnnxModel:
     opset: int
 
 
-def mxnet_to_onnx(network, height, width, path, output="heatmaps"):
-    """Writes a hybridisable Gluon network, float32 (1,3,H,W) in, as ONNX. Returns an OnnxModel."""
+def mxnet_to_onnx(network, height, width, path, output="heatmaps", channels=3):
+    """Writes a hybridisable Gluon network, float32 (1,channels,H,W) in, as ONNX. Returns an OnnxModel."""
     import mxnet
+    shape = (1, channels, height, width)
     network.hybridize()
-    network(mxnet.nd.zeros((1, 3, height, width)))
+    network(mxnet.nd.zeros(shape))
     with tempfile.TemporaryDirectory() as folder:
         prefix = os.path.join(folder, "network")
         network.export(prefix)
         exported = mxnet.onnx.export_model(f"{prefix}-symbol.json", f"{prefix}-0000.params",
-                                           [(1, 3, height, width)], np.float32, f"{prefix}.onnx")
+                                           [shape], np.float32, f"{prefix}.onnx")
         graph = onnx.load(exported)
     graph.opset_import[0].version = MXNET_OPSET
     return _save(graph, path, "NCHW", output)
@@ -103,7 +105,8 @@ def clean(graph, output):
 
 
 def fix_resizes(graph):
-    """Gives every `Resize` of a graph the sizes it is meant to give in place of float scales, in place.
+    """Gives every `Resize` of a graph the sizes it is meant to give in place of float scales, and those to the nearest
+    pixel a mapping that is not deprecated, in place.
 
     Raises ConversionError for a linear one that does not map by half pixels, and for scales that are not constant.
     """
@@ -114,6 +117,9 @@ def fix_resizes(graph):
         if attributes.get("mode") == b"linear" and mapping != "half_pixel":
             raise ConversionError(f"Resize {node.name} maps pixels by {mapping}, must be half_pixel: build the "
                                   "network with keras.layers.Resizing or UpSampling2D")
+        if mapping == "tf_half_pixel_for_nn" and attributes.get("nearest_mode") == b"floor":
+            # floor((x + 0.5) / scale), which is (x + 0.5) / scale - 0.5 rounded, halves up.
+            _set_attributes(node, coordinate_transformation_mode="half_pixel", nearest_mode="round_prefer_ceil")
         if len(node.input) > 3 and node.input[3]:
             continue
         sizes = _resize_sizes(graph, node)
@@ -148,9 +154,7 @@ def fuse_pads(graph):
         # More than half a window of padding is not allowed: a window could then see nothing else.
         if batch_and_channels.any() or (2 * sides > np.array(attributes["kernel_shape"])).any():
             continue
-        for attribute in [one for one in pool.attribute if one.name == "pads"]:
-            pool.attribute.remove(attribute)
-        pool.attribute.append(onnx.helper.make_attribute("pads", sides.ravel().tolist()))
+        _set_attributes(pool, pads=sides.ravel().tolist())
         pool.input[0] = pad.input[0]
         graph.graph.node.remove(pad)
 
@@ -242,6 +246,12 @@ def _rename(graph, old, new):
     for value in (*graph.graph.input, *graph.graph.output, *graph.graph.value_info):
         if value.name == old:
             value.name = new
+
+
+def _set_attributes(node, **values):
+    for attribute in [one for one in node.attribute if one.name in values]:
+        node.attribute.remove(attribute)
+    node.attribute.extend(onnx.helper.make_attribute(name, value) for name, value in values.items())
 
 
 def _resize_sizes(graph, node):

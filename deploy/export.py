@@ -27,11 +27,12 @@ from deploy.bundle import (
     CropSpec,
     contract_of,
     file_record,
-    model_card,
     models_of,
     write_golden,
     write_manifest,
 )
+from deploy.card import CONDITIONS, model_card
+from deploy.changes import predecessor, record_changes
 from deploy.golden import golden_crops, golden_inputs
 from deploy.parity import PARITY_HINT, Report, compare, verify
 from deploy.place import check_place, move_into_place
@@ -104,10 +105,12 @@ def export_bundle(keypoints_run, segmentation_run, out, precisions=("fp16",), im
         write_golden(made / GOLDEN, golden)
         _describe(made, models, notes)
         say("verifying the bundle as a reader gets it")
-        report += verify(Bundle.load(made))
+        verified = verify(Bundle.load(made))
+        report += verified
         if not report.passed:
             raise ExportError(f"nothing was written to {out}: {len(report.failures)} comparisons are over their limits",
                               report)
+        record_changes(made, "foliopie deploy export", predecessor(rest or out), verified)
         move_into_place(made, out)
     return report
 
@@ -287,7 +290,22 @@ def _headline(model, evaluation):
         wanted = ("pixel_accuracy", "mean_iou", "iou", "mean_dice", "left_right_confusion",
                   "inside_sheet_or_foot", "sheet_outside", "sides", "no_foot")  # the last four of annotated photos
     figures |= {name: evaluation.get(name) for name in wanted}
+    figures[CONDITIONS] = _by_condition(model, evaluation.get("conditions"))
     return (f"{where}, split {split}" if split else where), figures
+
+
+def _by_condition(model, told):
+    """{"brightness, times": {"0.2": {figure: value}, ...}, ...} of an evaluation's list of conditions; None without."""
+    found = {}
+    for step in told or ():
+        if model == "keypoints":
+            errors = step.get("corners", {}).get("cyclic", {}).get("percent", {}).get("visible", {})
+            figures = {f"visible corners, % of the diagonal, {name}": errors.get(name) for name in ("median", "p95")}
+        else:
+            inside = step.get("inside_sheet_or_foot") or {}
+            figures = {"mean_iou": step.get("mean_iou"), "inside_sheet_or_foot, mean": inside.get("mean")}
+        found.setdefault(f"{step['name']}, {step['unit']}", {})[f"{step['value']:g}"] = figures
+    return found or None
 
 
 def _without_places(figures):

@@ -229,10 +229,15 @@ def load_networks(folder=DEFAULT_FOLDER, threads=None):
     from deploy.runtimes import OpenVinoRuntime
 
     bundle = Bundle.load(folder)
-    runtimes = {task: OpenVinoRuntime(bundle.model_path(task), PRECISION, threads) for task in bundle.models}
-    return Networks(runtimes["keypoints"], bundle.input_spec("keypoints"), int(bundle.output("keypoints")["stride"]),
-                    runtimes["segmentation"], bundle.input_spec("segmentation"),
-                    runtimes.get("side"), bundle.crop_spec() if "side" in runtimes else None,
+    return networks_of(bundle, {model: OpenVinoRuntime(bundle.model_path(model), PRECISION, threads)
+                                for model in bundle.models})
+
+
+def networks_of(bundle, called):
+    """Networks of a Bundle that are asked by calling {model: function from uint8 (1, H, W, C) to float (1, ...)}."""
+    return Networks(called["keypoints"], bundle.input_spec("keypoints"), int(bundle.output("keypoints")["stride"]),
+                    called["segmentation"], bundle.input_spec("segmentation"),
+                    called.get("side"), bundle.crop_spec() if "side" in called else None,
                     bundle.maps, bundle.calibration)
 
 

@@ -1,4 +1,4 @@
-"""The one place that writes HTML: a batch of measured photos as one self-contained page.
+"""The one place that writes HTML: a batch of measured photos, or a benchmark, as one self-contained page.
 
 Pictures travel inside the page as data URIs, so that it can be sent as one file and opened without a network.
 """
@@ -37,12 +37,20 @@ def thumbnail(rgb, long_side=THUMBNAIL_PX):
 
 def render_measurements(entries, title="Measured feet"):
     """The page as text. entries: Entry, in the order in which they are shown."""
+    return _render("measurements.html.j2", title=title, entries=list(entries), summary=summarise(entries))
+
+
+def render_benchmark(report, title="Benchmark"):
+    """The page of a benchmark as text. report: dict of what its template shows, from deploy.benchmark.report."""
+    return _render("benchmark.html.j2", title=title, report=report)
+
+
+def _render(template, **values):
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )
-    template = environment.get_template("measurements.html.j2")
-    return template.render(title=title, entries=list(entries), summary=summarise(entries))
+    return environment.get_template(template).render(**values)
 
 
 def summarise(entries):
@@ -61,6 +69,11 @@ def summarise(entries):
 def write_measurements(path, entries, title="Measured feet"):
     """Write the page beside its place and rename it into it; folders are made."""
     write_text(path, render_measurements(entries, title))
+
+
+def write_benchmark(path, report, title="Benchmark"):
+    """Write the page of a benchmark, as `write_measurements` does."""
+    write_text(path, render_benchmark(report, title))
 
 
 def write_text(path, text):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deploy.bundle import MANIFEST, BundleError, contract_of
+from deploy.diagnosis import likely_fault
 from deploy.runtimes import OpenVinoRuntime
 from keypoints.quads import decode_corners
 from scenes.labels import NAMES
@@ -76,9 +77,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """All comparisons of a run, in order."""
+    """All comparisons of a run, in order. notes: what may be wrong with a network that failed, a line each."""
 
     rows: tuple
+    notes: tuple = ()
 
     @property
     def passed(self):
@@ -89,7 +91,7 @@ class Report:
         return tuple(row for row in self.rows if not row.passed)
 
     def __add__(self, other):
-        return Report(self.rows + other.rows)
+        return Report(self.rows + other.rows, self.notes + other.notes)
 
 
 def compare(model, golden, outputs, runtime, precision, stride=None, maps="each"):
@@ -146,9 +148,21 @@ def verify(bundle, precision=None):
             report += told
             if told.passed:
                 seen = _seen(inputs, name)
-                report += compare(model, outputs[seen], runtime(inputs[seen]), "OpenVINO", name,
-                                  bundle.output(model).get("stride"), bundle.maps)
+                report += _compare_or_explain(bundle, model, name, runtime, inputs[seen], outputs[seen])
     return report
+
+
+def _compare_or_explain(bundle, model, precision, runtime, inputs, golden):
+    """The Report on what `runtime` gives, with a note on what may be wrong when it fails."""
+    def compared(outputs):
+        return compare(model, golden, outputs, "OpenVINO", precision, bundle.output(model).get("stride"), bundle.maps)
+
+    report = compared(runtime(inputs))
+    if report.passed:
+        return report
+    spec = bundle.crop_spec() if model == "side" else bundle.input_spec(model)
+    fault = likely_fault(model, runtime, spec, inputs, golden, lambda outputs: compared(outputs).passed)
+    return replace(report, notes=(f"{model} {precision}: {fault}",))
 
 
 def _seen(inputs, precision):
@@ -169,7 +183,20 @@ def _contract_report(bundle, model, precision, runtime):
     told = contract_of(model, described)
     pairs += [(key, runtime.contract.get(key, "not said in the file"), told.get(key, "not said in the manifest"))
               for key in (told | runtime.contract)]
+    pairs += [(f"{key} in the graph", found, told[key]) for key, found in _normalisation_rows(runtime, source)]
     return Report(tuple(Row(model, "OpenVINO", precision, check, found, wanted) for check, found, wanted in pairs))
+
+
+def _normalisation_rows(runtime, source):
+    """[("mean", text), ("std", text)] of what an OpenVinoRuntime's file computes with; [] where that is not plain.
+
+    The text is the manifest's own as long as the numbers are, within what FP16 rounds.
+    """
+    rows = []
+    for key, found in runtime.normalisation.items():
+        same = len(found) == len(source[key]) and np.allclose(found, source[key], rtol=1e-3, atol=0)
+        rows.append((key, " ".join(f"{value:g}" for value in (source[key] if same else found))))
+    return rows
 
 
 def _check_golden(bundle, model, inputs, outputs):

@@ -1,8 +1,11 @@
 """INT8 variants of a bundle's networks, by NNCF's post-training quantisation.
 
 What an activation ranges over is seen on photos that are like those to be measured; nothing is trained. The variant
-goes beside those that are there: golden data and card stay as they are, and what the framework gave is what INT8 is
-held against. Nothing is random, so that the same bundle and photos give the same files.
+goes beside those that are there: golden data stay as they are, and what the framework gave is what INT8 is held
+against. Nothing is random, so that the same bundle and photos give the same files.
+
+Where a limit is set to what INT8 may lose on labelled photos (deploy.labelled), and the plain quantisation loses more,
+NNCF's accuracy control takes the layers that cost most back to floats, one group after the other.
 
 Needs the extra `convert`.
 """
@@ -14,16 +17,20 @@ import re
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from deploy.bundle import MANIFEST, Bundle, BundleError, file_record, file_records, files_in_words, write_manifest
+from deploy.bundle import MANIFEST, Bundle, BundleError, file_record, file_records, write_manifest
+from deploy.card import model_card, notes_of
+from deploy.changes import predecessor, record_changes
 from deploy.golden import dataset_crops, photo_paths, spread
-from deploy.parity import Report, verify
+from deploy.labelled import Labelled, labelled_photos, read_rgb
+from deploy.parity import PARITY_HINT, Report, verify
 from deploy.place import check_place, move_into_place
 from deploy.runtimes import load_openvino
-from scenes.images import PhotoError, fit_photo, read_photo
+from scenes.images import fit_photo
 
 INT8 = "int8"
 SOURCES = ("fp32", "fp16")  # precisions to start from, the best first
@@ -51,12 +58,14 @@ class QuantizeError(Exception):
 
 
 def quantize_bundle(folder, images, out, networks=NETWORKS, count=IMAGES, replace=False, say=lambda line: None,
-                    only=False):
+                    only=False, max_loss=None):
     """Writes the bundle in `folder` with INT8 variants of `networks` to the folder `out`. Returns the parity Report.
 
     images: a dataset (its training photos are taken) or a folder of photos, `count` of which, spread over it, are
     looked at. An INT8 variant becomes its network's default; one that was there is made anew. With `only` the other
-    precisions of `networks` are left out of the new bundle, from which no other can then be quantised. `say` is told of
+    precisions of `networks` are left out of the new bundle, from which no other can then be quantised. max_loss: {one
+    of `networks`: most that its figure of deploy.labelled may fall by}, in px for "keypoints", in points for
+    "segmentation"; held on `count` photos at most of the validation split of `images`, then a dataset. `say` is told of
     every step; NNCF's own progress goes to standard error. With `replace` a bundle at `out` gives way to the new one.
     Raises QuantizeError (nothing is written then), BundleError, PhotoError, and what reading `images` raises.
     """
@@ -64,6 +73,8 @@ def quantize_bundle(folder, images, out, networks=NETWORKS, count=IMAGES, replac
     check_place(out, replace)
     sources = {model: _source(bundle, model) for model in networks}
     inputs = {model: calibration_inputs(bundle, model, images, count) for model in networks}
+    controls = {model: Control(labelled_photos(bundle, model, images, count), limit)
+                for model, limit in (max_loss or {}).items()}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         made = Path(scratch) / "bundle"
@@ -72,16 +83,20 @@ def quantize_bundle(folder, images, out, networks=NETWORKS, count=IMAGES, replac
         for model in networks:
             say(f"{model}: {sources[model]} to {INT8} on {len(inputs[model])} images")
             path = made / f"{model}.{INT8}.xml"
-            quantize_network(bundle.model_path(model, sources[model]), inputs[model], path, FLOATS[model])
-            manifest = _with_variant(manifest, model, made, path, sources[model], len(inputs[model]))
-        if only and "card" in manifest:
-            manifest = _with_card(bundle.manifest, manifest, made)
+            source, control = bundle.model_path(model, sources[model]), controls.get(model)
+            accuracy = quantize_network(source, inputs[model], path, FLOATS[model], control,
+                                        lambda line, model=model: say(f"{model}: {line}"))
+            about = {"from": sources[model], "images": len(inputs[model])}
+            manifest = _with_variant(manifest, model, made, path, about | ({"accuracy": accuracy} if accuracy else {}))
+        if "card" in manifest:
+            manifest = _with_card(manifest, made)
         write_manifest(made, manifest)
         say("verifying the bundle as a reader gets it")
         report = _verified(made, networks)
         if not report.passed:
             raise QuantizeError(f"nothing was written to {out}: {len(report.failures)} comparisons are over their "
                                 "limits: give more photos, or photos like those to be measured", report)
+        record_changes(made, "foliopie deploy quantize", predecessor(folder), report)
         move_into_place(made, out)
     return report
 
@@ -97,7 +112,7 @@ def calibration_inputs(bundle, model, folder, count=IMAGES):
         what, way_out = "crops of feet", "give a dataset with masks and sheets, or leave side out of --networks"
     else:
         spec = bundle.input_spec(model)
-        inputs = [fit_photo(_read(path), spec) for path in spread(photo_paths(folder, "train"), count)]
+        inputs = [fit_photo(read_rgb(path), spec) for path in spread(photo_paths(folder, "train"), count)]
         what, way_out = "photos", "give more photos"
     if len(inputs) < MIN_IMAGES:
         raise QuantizeError(f"{len(inputs)} {what} of {folder} for {model}, must be {MIN_IMAGES} at least to see what "
@@ -105,26 +120,80 @@ def calibration_inputs(bundle, model, folder, count=IMAGES):
     return np.stack(inputs)
 
 
-def quantize_network(source, inputs, target, floats=1):
+@dataclass(frozen=True, eq=False)
+class Control:
+    """What INT8 may lose: `limit`, in the unit of the Labelled `photos`."""
+
+    photos: Labelled
+    limit: float
+
+
+def quantize_network(source, inputs, target, floats=1, control=None, say=lambda line: None):
     """Writes the IR file `source` in INT8 to `target` (.xml, its .bin beside it), as seen on uint8 (N, H, W, C) inputs.
 
     The last `floats` of its convolutions stay in floats: they are small, and what they give is what corners are read
     off. Both that and PERFORMANCE (symmetric steps) brought the corners nearer to those of floats than NNCF's own
-    choice.
-    Raises QuantizeError when the quantised file would not be one of this project's: preprocessing inside and in floats.
+    choice. With a Control more of them do, where it takes that to keep its limit, and what was lost is returned as a
+    dict: "unit", "photos" (how many), "limit", "plain_loss" (of plain INT8), "loss" (of what was written), "controlled"
+    (whether that is not the plain one); without it None. `say` is told of it.
+    Raises QuantizeError when the quantised file would not be one of this project's: preprocessing inside and in floats,
+    something in INT8, within its limit.
     """
     openvino = load_openvino()
     network = openvino.Core().read_model(os.fspath(source))
     names = {node.get_friendly_name() for node in network.get_ops()}
+    accuracy = None
     with quiet_nncf() as nncf:
         kept = last_convolutions(network, floats)
-        quantized = nncf.quantize(network, nncf.Dataset(list(inputs[:, None])), subset_size=len(inputs),
-                                  preset=nncf.QuantizationPreset.PERFORMANCE, target_device=nncf.TargetDevice.CPU,
-                                  ignored_scope=nncf.IgnoredScope(names=kept) if kept else None)
+        settings = {"subset_size": len(inputs), "preset": nncf.QuantizationPreset.PERFORMANCE,
+                    "target_device": nncf.TargetDevice.CPU,
+                    "ignored_scope": nncf.IgnoredScope(names=kept) if kept else None}
+        seen = nncf.Dataset(list(inputs[:, None]))
+        quantized = nncf.quantize(network, seen, **settings)
+        if control is not None:
+            quantized, accuracy = _held(nncf, network, quantized, seen, settings, control, say)
     check_start(quantized, source)
     _number(quantized, names)
     # What is not INT8 stays as exact as it is: it is small.
     openvino.save_model(quantized, os.fspath(target), compress_to_fp16=False)
+    return accuracy
+
+
+def _held(nncf, network, plain, seen, settings, control, say):
+    """(an openvino Model of `network` in INT8 that keeps the limit of a Control, what was lost as `quantize_network`
+    returns it). plain: the Model as quantised from the nncf.Dataset `seen` with `settings`. Raises QuantizeError."""
+    photos, limit = control.photos, control.limit
+    floats = _figure(network, photos)
+    lost = floats - _figure(plain, photos)
+    told = {"unit": photos.unit, "photos": len(photos.inputs), "limit": limit, "plain_loss": lost}
+    say(f"plain INT8 loses {lost:.3g} {photos.unit} on {len(photos.inputs)} labelled photos, may lose {limit:g}")
+    if lost <= limit:
+        return plain, told | {"loss": lost, "controlled": False}
+    say("taking layers back to floats until it is within the limit")
+
+    def judged(compiled, indices):
+        return photos.judge(lambda image: compiled([image])[0], list(indices))
+
+    # One worker: more would compile models beside one another for what takes no longer in turn.
+    quantized = nncf.quantize_with_accuracy_control(
+        network, seen, nncf.Dataset(list(range(len(photos.inputs)))), judged, max_drop=limit,
+        drop_type=nncf.DropType.ABSOLUTE, **settings,
+        advanced_accuracy_restorer_parameters=nncf.AdvancedAccuracyRestorerParameters(num_ranking_workers=1))
+    # NNCF hands on what it has when nothing is left to take back, within the limit or not.
+    left = floats - _figure(quantized, photos)
+    in_int8 = any(node.get_type_name() == "FakeQuantize" for node in quantized.get_ops())
+    if left > limit or not in_int8:
+        raise QuantizeError(f"nothing of the network is left in INT8 that loses {limit:g} {photos.unit} at most (plain "
+                            f"INT8 loses {lost:.3g}): allow it to lose more, or keep it in fp16")
+    say(f"with accuracy control INT8 loses {left:.3g} {photos.unit}")
+    return quantized, told | {"loss": left, "controlled": True}
+
+
+def _figure(network, photos):
+    """The figure of an openvino Model on Labelled photos, computed as it is measured with: in f32 around INT8."""
+    hint = {"INFERENCE_PRECISION_HINT": PARITY_HINT}
+    compiled = load_openvino().Core().compile_model(network, "CPU", hint)
+    return photos.judge(lambda image: compiled([image])[0])[0]
 
 
 @contextlib.contextmanager
@@ -203,26 +272,16 @@ def _source(bundle, model):
                                                 "fp16 to be quantised: export the bundle anew with --precision fp16")
 
 
-def _read(path):
-    try:
-        return read_photo(path).rgb
-    except PhotoError as error:
-        raise PhotoError(error.code, f"{path}: {error.message}") from error
-
-
 def _without_variants(manifest, networks):
     """`manifest` with none of the files of `networks`, as a new dict."""
     return manifest | {"models": {model: described | ({"variants": {}} if model in networks else {})
                                   for model, described in manifest["models"].items()}}
 
 
-def _with_card(before, manifest, folder):
-    """`manifest` with the card in `folder` naming its files in place of those of the manifest `before`; a new dict."""
+def _with_card(manifest, folder):
+    """`manifest` with the card in `folder` written anew, which names its files and their limits; as a new dict."""
     path = folder / manifest["card"]["file"]
-    text = path.read_text(encoding="utf-8")
-    for model, described in manifest["models"].items():
-        text = text.replace(files_in_words(before["models"][model]), files_in_words(described))
-    path.write_text(text, encoding="utf-8")
+    path.write_text(model_card(manifest, notes_of(path.read_text(encoding="utf-8"))), encoding="utf-8")
     return manifest | {"card": file_record(folder, manifest["card"]["file"])}
 
 
@@ -234,11 +293,12 @@ def _copy(bundle, manifest, made):
         shutil.copyfile(bundle.folder / record["file"], target)
 
 
-def _with_variant(manifest, model, folder, path, source, count):
-    """`manifest` with the INT8 variant of `model`, made into the file `path`, as its default; as a new dict."""
+def _with_variant(manifest, model, folder, path, about):
+    """`manifest` with the INT8 variant of `model`, made into the file `path`, as its default; as a new dict.
+    about: what is told of how it was made."""
     described = manifest["models"][model]
     variant = {"xml": file_record(folder, path.name), "bin": file_record(folder, path.with_suffix(".bin").name),
-               "quantized": {"from": source, "images": count, "nncf": importlib.metadata.version("nncf")}}
+               "quantized": about | {"nncf": importlib.metadata.version("nncf")}}
     variants = described["variants"] | {INT8: variant}
     described = described | {"variants": variants, "default_precision": INT8}
     return manifest | {"models": manifest["models"] | {model: described}}

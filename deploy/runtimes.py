@@ -5,6 +5,7 @@ crops (N,H,W,4) of RGB and mask), and answers with float32 of the network's own 
 normalise inside; for the others it is done here.
 Every framework is imported when its runtime is made, and not before.
 """
+import copy
 import os
 import sys
 
@@ -27,58 +28,82 @@ def load_openvino():
 
 
 class OpenVinoRuntime:
-    """An IR file (.xml with its .bin beside it) compiled for the CPU, for one request at a time.
+    """An IR file (.xml with its .bin beside it) compiled for one device, for `batch` images a request.
 
-    `precision_hint` ("f32", "bf16", "f16") is what it computes in; without it OpenVINO takes the fastest the CPU has,
-    which is bf16 on some. `threads` bounds its threads. `input_shape` is (1,H,W,3), `input_name`, `output_name` and
-    `output_shape` are those of the file, `contract` is what it says of itself, {key: text}. Raises BundleError when
-    OpenVINO cannot read it.
+    `precision_hint` ("f32", "bf16", "f16") is what it computes in; without it OpenVINO takes the fastest the device
+    has, which is bf16 on some CPUs. `threads` bounds its threads, which `streams` share when there are several: as many
+    requests at a time then, each of a runtime of its own (`another`). `input_shape` is (1,H,W,3), `input_name`,
+    `output_name` and `output_shape` are those of the file, `contract` is what it says of itself, {key: text},
+    `normalisation` what it does, {"mean": three or four numbers, "std": as many}, {} where that is not the first it
+    does. Raises BundleError when OpenVINO cannot read it.
     """
 
-    def __init__(self, xml_path, precision_hint=None, threads=None):
+    def __init__(self, xml_path, precision_hint=None, threads=None, batch=1, streams=1, device="CPU"):
         openvino = load_openvino()
-        config = {"PERFORMANCE_HINT": "LATENCY"}
+        # A hint of latency would be one stream whatever else is said.
+        config = {"PERFORMANCE_HINT": "LATENCY"} if streams == 1 else {"NUM_STREAMS": str(streams)}
         if precision_hint is not None:
             config["INFERENCE_PRECISION_HINT"] = precision_hint
-        if threads is not None:
+        if threads is not None and device == "CPU":
             config["INFERENCE_NUM_THREADS"] = int(threads)
         try:
             core = openvino.Core()
             network = core.read_model(os.fspath(xml_path))
-            self._compiled = core.compile_model(network, "CPU", config)
+            source, target = network.inputs[0], network.outputs[0]
+            self.input_shape, self.output_shape = _static_shape(source), _static_shape(target)
+            if batch != 1:
+                network.reshape([batch, *self.input_shape[1:]])
+            self._compiled = core.compile_model(network, device, config)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             rule = f"OpenVINO cannot load it ({reason}): copy or export the bundle again"
             raise BundleError(xml_path, rule) from error
-        self.contract = _contract(network)
+        self.contract, self.normalisation = _contract(network), _normalisation(network)
+        self.batch = batch
         self._request = self._compiled.create_infer_request()
         source, target = self._compiled.inputs[0], self._compiled.outputs[0]
         self.input_name, self.output_name = source.get_any_name(), target.get_any_name()
         self.input_dtype = source.get_element_type().to_dtype().name
-        self.input_shape = _static_shape(source)
-        self.output_shape = _static_shape(target)
+
+    def another(self):
+        """A runtime with a request of its own and the same compiled network, to be called at the same time."""
+        twin = copy.copy(self)
+        twin._request = self._compiled.create_infer_request()
+        return twin
 
     def __call__(self, images):
-        """Outputs float32, first axis N, of images uint8 (N,H,W,3) RGB. Raises ValueError for other images."""
+        """Outputs float32, first axis N, of images uint8 (N,H,W,3) RGB; N is a multiple of the batch. Raises ValueError
+        for other images."""
         check_images(images, self.input_shape[1:])
+        if len(images) % self.batch:
+            raise ValueError(f"{len(images)} images are no multiple of the batch, {self.batch}: give whole batches")
         outputs = []
-        for image in images:
-            self._request.infer([np.ascontiguousarray(image[None])])
+        for start in range(0, len(images), self.batch):
+            self._request.infer([np.ascontiguousarray(images[start : start + self.batch])])
             # A copy: the request writes its next answer into the same memory.
             outputs.append(np.array(self._request.get_output_tensor(0).data, dtype=np.float32))
-        return np.concatenate(outputs)
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
 
 class OnnxRuntime:
-    """An ONNX file in ONNX Runtime on the CPU. `layout` of its input is "NCHW" or "NHWC"; `spec` its InputSpec."""
+    """An ONNX file in ONNX Runtime on the CPU. `layout` of its input is "NCHW" or "NHWC"; `spec` its InputSpec.
 
-    def __init__(self, onnx_path, spec, layout, threads=None):
+    `provider` is ONNX Runtime's name of another device or library, or (name, its options). Raises RuntimeError where it
+    would fall back to the CPU.
+    """
+
+    def __init__(self, onnx_path, spec, layout, threads=None, provider="CPUExecutionProvider"):
         import onnxruntime
+        wanted = provider if isinstance(provider, str) else provider[0]
+        if wanted not in (there := onnxruntime.get_available_providers()):
+            raise RuntimeError(f"this ONNX Runtime has no {wanted}, it has {', '.join(there)}: install another package "
+                               "of it")
         options = onnxruntime.SessionOptions()
         if threads is not None:
             options.intra_op_num_threads = int(threads)
-        self._session = onnxruntime.InferenceSession(os.fspath(onnx_path), options,
-                                                     providers=["CPUExecutionProvider"])
+        self._session = onnxruntime.InferenceSession(os.fspath(onnx_path), options, providers=[provider])
+        if (used := self._session.get_providers()[0]) != wanted:
+            raise RuntimeError(f"ONNX Runtime computes with {used}, not with {wanted}, which cannot be used here")
         self._input = self._session.get_inputs()[0].name
         self._spec, self._layout = spec, layout
 
@@ -108,11 +133,11 @@ class KerasRuntime:
     """A Keras model, float32 NHWC in, probabilities out. `spec` is its InputSpec or CropSpec."""
 
     def __init__(self, model, spec):
-        self._model, self._spec = model, spec
+        self.model, self._spec = model, spec
 
     def __call__(self, images):
         """Outputs float32, first axis N, of images uint8 (N,H,W,C)."""
-        return np.asarray(self._model(normalise(images, self._spec), training=False), dtype=np.float32)
+        return np.asarray(self.model(normalise(images, self._spec), training=False), dtype=np.float32)
 
 
 def normalise(images, spec):
@@ -132,6 +157,24 @@ def _contract(network):
     if not network.has_rt_info(["foliopie"]):
         return {}
     return {key: str(value) for key, value in network.get_rt_info(["foliopie"]).value.items()}
+
+
+def _normalisation(network):
+    """Mean and std of the first subtraction and division of an openvino Model, as OpenVinoRuntime.normalisation."""
+    port, found = network.inputs[0].node.output(0), {}
+    for kind, key in (("Convert", None), ("Subtract", "mean"), ("Divide", "std")):
+        users = [user.get_node() for user in port.get_target_inputs()]
+        if len(users) != 1 or users[0].get_type_name() != kind:
+            return {}
+        if key:
+            constant = users[0].input_value(1).get_node()
+            if constant.get_type_name() == "Convert":  # weights kept as FP16
+                constant = constant.input_value(0).get_node()
+            if constant.get_type_name() != "Constant":
+                return {}
+            found[key] = [float(value) for value in np.ravel(constant.data)]
+        port = users[0].output(0)
+    return found
 
 
 def _static_shape(port):

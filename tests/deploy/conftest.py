@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -20,13 +21,15 @@ from deploy.bundle import (
     CropSpec,
     contract_of,
     file_record,
-    model_card,
     write_golden,
     write_manifest,
 )
+from deploy.card import model_card
 from deploy.convert import OnnxModel, onnx_to_ir
 from deploy.runtimes import OnnxRuntime
+from scenes.dataset import write_annotations
 from scenes.images import InputSpec
+from scenes.labels import SHEET
 
 MEAN, STD = (100.0, 110.0, 120.0), (50.0, 60.0, 70.0)
 KEYPOINTS_SPEC = InputSpec(64, 48, "letterbox", MEAN, STD)
@@ -199,3 +202,22 @@ def tiny():
         colours=COLOURS, keypoints=tiny_keypoints, segmentation=tiny_segmentation, side=tiny_side, inputs=tiny_inputs,
         side_spec=SIDE_SPEC, keypoints_spec=KEYPOINTS_SPEC, segmentation_spec=SEGMENTATION_SPEC, write_onnx=write_onnx,
     )  # fmt: skip
+
+
+@pytest.fixture
+def labelled_sheets(tmp_path):
+    """A dataset of two photos of a white sheet, 192 x 256, the second of split "test"; a corner of both is covered."""
+    folder = tmp_path / "labelled"
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    corners = np.array([[40.0, 50.0], [145.0, 50.0], [145.0, 198.0], [40.0, 198.0]])  # A4, seen from above
+    records = []
+    for number, split in enumerate(("train", "test")):
+        mask = np.zeros((256, 192), np.uint8)
+        cv2.fillPoly(mask, [corners.astype(np.int32)], SHEET)
+        cv2.imwrite(str(folder / "images" / f"{number}.png"), np.where(mask == SHEET, 230, 60))
+        cv2.imwrite(str(folder / "masks" / f"{number}.png"), mask)
+        records.append({"file_name": f"{number}.png", "width": 192, "height": 256, "corners": corners.tolist(),
+                        "visibility": [2, 2, 1, 2], "attributes": {"split": split}})
+    write_annotations(folder, records)
+    return folder

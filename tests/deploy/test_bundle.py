@@ -16,13 +16,12 @@ from deploy.bundle import (
     CropSpec,
     check_manifest,
     file_record,
-    flatten,
     maps_of,
-    model_card,
     read_golden,
     write_golden,
     write_manifest,
 )
+from deploy.card import model_card
 from deploy.parity import verify
 from keypoints.calibration import Calibration
 from scenes.files import file_sha256
@@ -166,10 +165,41 @@ def test_a_folder_that_is_no_bundle(tmp_path):
         Bundle.load(tmp_path)
 
 
-def test_a_bundle_from_the_future_asks_for_a_newer_program(bundle_folder):
-    change(bundle_folder, "schema", 2)
-    with pytest.raises(BundleError, match="schema 2.*newer foliopie"):
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[" * 100_000, b'{"schema": 1, "models": '])
+def test_a_manifest_that_cannot_be_read_says_what_to_do(bundle_folder, content):
+    (bundle_folder / MANIFEST).write_bytes(content)
+    with pytest.raises(BundleError, match="manifest.json: cannot be read as JSON .*: export the bundle anew") as caught:
         Bundle.load(bundle_folder)
+    assert "\n" not in caught.value.message
+
+
+def test_files_that_were_damaged_before_they_were_hashed(bundle_folder):
+    """As on a bad disk: what is inside is looked at when it is used, and says what to do as well."""
+    path = bundle_folder / GOLDEN
+    content = path.read_bytes()
+    for damaged in (content[: len(content) // 2], content[:60] + bytes(40) + content[100:]):
+        path.write_bytes(damaged)
+        change(bundle_folder, "golden", file_record(bundle_folder, GOLDEN))
+        with pytest.raises(BundleError, match="golden.npz: is not golden data .*export the bundle anew"):
+            Bundle.load(bundle_folder).golden()
+    path.write_bytes(content)
+    change(bundle_folder, "golden", file_record(bundle_folder, GOLDEN))
+    for part in ("xml", "bin"):
+        path = bundle_folder / f"keypoints.fp16.{part}"
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+        change(bundle_folder, f"models/keypoints/variants/fp16/{part}", file_record(bundle_folder, path.name))
+        with pytest.raises(BundleError, match="keypoints.fp16.xml: OpenVINO cannot load it .*copy or export"):
+            verify(Bundle.load(bundle_folder), "fp16")
+        path.write_bytes(content)
+        change(bundle_folder, f"models/keypoints/variants/fp16/{part}", file_record(bundle_folder, path.name))
+
+
+def test_a_bundle_from_the_future_asks_for_a_newer_program(bundle_folder):
+    for content in ({"schema": 2}, {"schema": 2, "networks": ["all new"]}):
+        (bundle_folder / MANIFEST).write_text(json.dumps(content))
+        with pytest.raises(BundleError, match="schema 2.*install a newer foliopie"):
+            Bundle.load(bundle_folder)
 
 
 @pytest.mark.parametrize(
@@ -274,17 +304,3 @@ def test_nothing_in_a_bundle_is_executed(bundle_folder):
 def test_sha256_of_a_known_text(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert file_sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-
-
-def test_the_card_holds_figures_notes_and_versions(bundle):
-    manifest = json.loads(json.dumps(bundle.manifest))
-    manifest["models"]["keypoints"]["accuracy"] = {"evaluation": {"corners": {"median_px": 1.23456}}}
-    card = model_card(manifest, notes="Trained at night.")
-    assert "evaluation / corners / median_px: 1.235" in card
-    assert "Trained at night." in card
-    assert "background, sheet, left_foot, right_foot" in card
-    assert "python 3" in card
-
-
-def test_flatten():
-    assert flatten({"a": {"b": 1, "c": {"d": 0.5}}, "e": "x"}) == [("a / b", "1"), ("a / c / d", "0.5"), ("e", "x")]

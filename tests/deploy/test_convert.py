@@ -13,19 +13,18 @@ from deploy.convert import (
     clean,
     keras_to_onnx,
     mxnet_to_onnx,
-    onnx_to_ir,
 )
-from deploy.runtimes import KerasRuntime, MxnetRuntime, OnnxRuntime, OpenVinoRuntime, load_openvino
+from deploy.runtimes import KerasRuntime, MxnetRuntime
 from scenes.images import InputSpec
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
-def resize_graph(size, target, mapping="half_pixel", mode="linear", batch=1):
+def resize_graph(size, target, mapping="half_pixel", mode="linear", batch=1, **more):
     """An ONNX graph with one Resize of (batch,1,size,size) by the float32 scale target/size, as tf2onnx writes it."""
     scale = np.float32(target) / np.float32(size)
     nodes = [helper.make_node("Resize", ["image", "", "scales"], ["answer"], mode=mode,
-                              coordinate_transformation_mode=mapping)]
+                              coordinate_transformation_mode=mapping, **more)]
     graph = helper.make_graph(
         nodes, "resize",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 1, size, size])],
@@ -39,6 +38,19 @@ def resize_graph(size, target, mapping="half_pixel", mode="linear", batch=1):
 def declared_size(graph):
     inferred = onnx.shape_inference.infer_shapes(graph, data_prop=True)
     return [axis.dim_value for axis in inferred.graph.output[0].type.tensor_type.shape.dim]
+
+
+@pytest.fixture
+def warned(capfd):
+    """A function: what ONNX Runtime says, past Python, when it loads an ONNX graph."""
+
+    def load(graph):
+        capfd.readouterr()
+        pytest.importorskip("onnxruntime").InferenceSession(graph.SerializeToString(),
+                                                            providers=["CPUExecutionProvider"])
+        return capfd.readouterr().err
+
+    return load
 
 
 @pytest.mark.parametrize(("size", "target"), [(30, 473), (7, 15), (60, 473), (15, 29)])
@@ -59,6 +71,18 @@ def test_a_resize_that_displaces_is_refused():
         with pytest.raises(ConversionError, match=f"maps pixels by {mapping}, must be half_pixel"):
             clean(resize_graph(4, 8, mapping), "answer")
     clean(resize_graph(4, 8, "asymmetric", mode="nearest"), "answer")
+
+
+def test_the_nearest_pixel_is_the_same_without_the_deprecated_mapping(warned):
+    for size, target in ((4, 8), (5, 15), (8, 4), (7, 3), (5, 7)):
+        graph = resize_graph(size, target, "tf_half_pixel_for_nn", mode="nearest", nearest_mode="floor")
+        graph.ir_version = 8
+        image = np.random.default_rng(0).normal(size=(1, 1, size, size)).astype(np.float32)
+        places = np.floor((np.arange(target) + 0.5) * size / target).astype(int)
+        assert "deprecated" in warned(graph)
+        cleaned = clean(graph, "answer")
+        assert warned(cleaned) == ""
+        np.testing.assert_array_equal(asked(cleaned, image), image[:, :, places][..., places])
 
 
 def padded_pool(before="Relu", pads=(0, 0, 1, 1, 0, 0, 1, 1), value=0.0):
@@ -114,32 +138,16 @@ def test_two_outputs_are_refused():
         clean(graph, "answer")
 
 
-def all_answers(onnx_model, spec, folder, images):
-    """The outputs of ONNX Runtime and of the FP32 and FP16 IR: {name: array}."""
-    answers = {"onnx": OnnxRuntime(onnx_model.path, spec, onnx_model.layout, 1)(images)}
-    for precision, path in onnx_to_ir(onnx_model, spec, folder, "network").items():
-        answers[precision] = OpenVinoRuntime(path, precision_hint="f32", threads=1)(images)
-    return answers
+def test_a_weight_among_the_inputs_is_what_onnx_runtime_warns_of(warned):
+    graph = padded_pool(value=5.0)  # whose padding stays
+    weights = [helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+               for tensor in graph.graph.initializer]
+    graph.graph.input.extend(weights)
+    assert "appears in graph inputs" in warned(graph)
+    assert warned(clean(graph, "answer")) == ""
 
 
-def check_onnx_file(onnx_model, opset, output):
-    graph = onnx.load(str(onnx_model.path))
-    assert [value.name for value in graph.graph.input] == ["image"]
-    assert [value.name for value in graph.graph.output] == [output]
-    assert {entry.version for entry in graph.opset_import if not entry.domain} == {opset} == {onnx_model.opset}
-    onnx.checker.check_model(graph, full_check=True)
-
-
-def check_batch(folder, images, expected):
-    """The IR, reshaped to the batch of `images`, answers all of them at once."""
-    openvino = load_openvino()
-    network = openvino.Core().read_model(str(folder / "network.fp32.xml"))
-    network.reshape(list(images.shape))
-    compiled = openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    assert np.abs(compiled([images])[0] - expected).max() < 1e-5
-
-
-def test_a_gluon_network(tmp_path):
+def test_a_gluon_network(tmp_path, check_conversion):
     mxnet = pytest.importorskip("mxnet")
     layers = mxnet.gluon.nn
     network = layers.HybridSequential()
@@ -148,19 +156,14 @@ def test_a_gluon_network(tmp_path):
     mxnet.random.seed(1)
     network.initialize(mxnet.init.Xavier())
     spec = InputSpec(32, 24, "letterbox", MEAN, STD)
-    images = np.random.default_rng(0).integers(0, 256, (3, 32, 24, 3), dtype=np.uint8)
     onnx_model = mxnet_to_onnx(network, 32, 24, tmp_path / "network.onnx")
     assert onnx_model.input_shape == (1, 3, 32, 24) and onnx_model.output_shape == (1, 4, 16, 12)
-    check_onnx_file(onnx_model, MXNET_OPSET, "heatmaps")
-    native = MxnetRuntime(network, spec)(images)
-    assert np.ptp(native) > 0.1
-    answers = all_answers(onnx_model, spec, tmp_path, images)
-    assert np.abs(answers["onnx"] - native).max() < 1e-5 and np.abs(answers["fp32"] - native).max() < 1e-5
-    assert 1e-6 < np.abs(answers["fp16"] - native).max() < 1e-2
-    check_batch(tmp_path, images, native)
+    answers = check_conversion(onnx_model, MxnetRuntime(network, spec), spec, MXNET_OPSET, ("fp32", "fp16"))
+    assert onnx_model.output == "heatmaps" and np.ptp(answers["native"]) > 0.1
+    assert 1e-6 < np.abs(answers["fp16"] - answers["native"]).max() < 1e-2
 
 
-def test_a_network_of_four_channels_that_looks_at_the_mirror_image_too(tmp_path):
+def test_a_network_of_four_channels_that_looks_at_the_mirror_image_too(tmp_path, check_conversion):
     """As the network for the side is: one score of a crop and of its mirror image, asked both ways up."""
     keras = pytest.importorskip("keras")
     layers = keras.layers
@@ -174,17 +177,13 @@ def test_a_network_of_four_channels_that_looks_at_the_mirror_image_too(tmp_path)
     images = np.random.default_rng(0).integers(0, 256, (3, 24, 24, 4), dtype=np.uint8)
     onnx_model = keras_to_onnx(network, 24, 24, tmp_path / "network.onnx", channels=4)
     assert onnx_model.input_shape == (1, 24, 24, 4) and onnx_model.output_shape == (1, 2)
-    check_onnx_file(onnx_model, KERAS_OPSET, "probabilities")
-    native = KerasRuntime(network, spec)(images)
-    assert np.ptp(native) > 0.05
-    answers = all_answers(onnx_model, spec, tmp_path, images)
-    assert np.abs(answers["onnx"] - native).max() < 1e-5 and np.abs(answers["fp32"] - native).max() < 1e-5
-    mirrored = OpenVinoRuntime(tmp_path / "network.fp32.xml", precision_hint="f32", threads=1)(images[:, :, ::-1])
-    assert np.abs(mirrored[:, ::-1] - native).max() < 1e-5
-    check_batch(tmp_path, images, native)
+    runtime = KerasRuntime(network, spec)
+    native = check_conversion(onnx_model, runtime, spec, KERAS_OPSET, images=images)["native"]
+    mirrored = check_conversion(onnx_model, runtime, spec, KERAS_OPSET, images=images[:, :, ::-1])["fp32"]
+    assert np.ptp(native) > 0.05 and np.abs(mirrored[:, ::-1] - native).max() < 1e-5
 
 
-def test_a_keras_network_of_an_odd_size(tmp_path):
+def test_a_keras_network_of_an_odd_size(tmp_path, check_conversion):
     keras = pytest.importorskip("keras")
     layers = keras.layers
     keras.utils.set_random_seed(1)
@@ -197,15 +196,10 @@ def test_a_keras_network_of_an_odd_size(tmp_path):
     scores = layers.Conv2D(4, 3, padding="same")(layers.Concatenate()([features, *levels]))
     network = keras.Model(image, layers.Softmax()(layers.Resizing(57, 45, interpolation="bilinear")(scores)))
     spec = InputSpec(57, 45, "stretch", MEAN, STD)
-    images = np.random.default_rng(0).integers(0, 256, (2, 57, 45, 3), dtype=np.uint8)
     onnx_model = keras_to_onnx(network, 57, 45, tmp_path / "network.onnx")
     assert onnx_model.output_shape == (1, 57, 45, 4)
-    check_onnx_file(onnx_model, KERAS_OPSET, "probabilities")
     graph = onnx.load(str(onnx_model.path)).graph
     resizes = [node for node in graph.node if node.op_type == "Resize"]
     assert len(resizes) == 3 and all(node.input[2] == "" and node.input[3] for node in resizes)
-    native = KerasRuntime(network, spec)(images)
-    answers = all_answers(onnx_model, spec, tmp_path, images)
-    assert np.abs(answers["onnx"] - native).max() < 1e-5 and np.abs(answers["fp32"] - native).max() < 1e-5
-    assert 1e-6 < np.abs(answers["fp16"] - native).max() < 1e-2
-    check_batch(tmp_path, images, native)
+    answers = check_conversion(onnx_model, KerasRuntime(network, spec), spec, KERAS_OPSET, ("fp32", "fp16"))
+    assert 1e-6 < np.abs(answers["fp16"] - answers["native"]).max() < 1e-2

@@ -28,8 +28,9 @@ def run(tmp_path):
     return tmp_path
 
 
-def test_a_side_run_is_converted_as_it_is_validated(run, tmp_path):
+def test_a_side_run_is_converted_as_it_is_validated(run, tmp_path, check_conversion):
     pytest.importorskip("mxnet")
+    from deploy.convert import KERAS_OPSET
     from deploy.export import ExportError, _convert, load_side
     from segmentation.side import load_side as load_network
     from segmentation.side import predict_side
@@ -39,6 +40,7 @@ def test_a_side_run_is_converted_as_it_is_validated(run, tmp_path):
     crops = golden_crops(trained.spec)
     outputs = trained.native(crops)
     np.testing.assert_allclose(outputs, predict_side(*load_network(run), crops), atol=1e-6)
+    check_conversion(trained.to_onnx(tmp_path / "alone.onnx"), trained.native, trained.spec, KERAS_OPSET)
     folder = tmp_path / "bundle"
     folder.mkdir()
     described, report = _convert(trained, (crops, outputs), ("fp16",), tmp_path, folder, lambda line: None)
@@ -128,3 +130,22 @@ def test_a_calibration_goes_with_its_weights_and_no_others(sheet_run):
     run_calibration.keep(run, kept.of_weights("0" * 64))
     with pytest.raises(ExportError, match="does not belong to the best weights: it is of other weights"):
         load_keypoints(run)
+
+
+def test_what_was_evaluated_under_conditions_goes_into_the_bundle():
+    pytest.importorskip("mxnet")
+    from deploy.export import _headline
+
+    errors = {"corners": {"cyclic": {"percent": {"visible": {"count": 8, "median": 0.5, "p95": 2.5}}}}}
+    steps = [{"name": "turn", "value": 15, "unit": "degrees", **errors},
+             {"name": "turn", "value": 30, "unit": "degrees"}]  # fmt: skip
+    _, figures = _headline("keypoints", {"data": "photos", "conditions": steps, **errors})
+    median, p95 = (f"visible corners, % of the diagonal, {name}" for name in ("median", "p95"))
+    assert figures["conditions"] == {"turn, degrees": {"15": {median: 0.5, p95: 2.5}, "30": {median: None, p95: None}}}
+    steps = [{"name": "brightness", "value": 0.2, "unit": "times", "inside_sheet_or_foot": {"mean": 0.75}},
+             {"name": "brightness", "value": 2.0, "unit": "times", "mean_iou": 0.5}]  # fmt: skip
+    _, figures = _headline("segmentation", {"data": "photos", "conditions": steps})
+    inside = "inside_sheet_or_foot, mean"
+    assert figures["conditions"] == {"brightness, times": {"0.2": {"mean_iou": None, inside: 0.75},
+                                                           "2": {"mean_iou": 0.5, inside: None}}}  # fmt: skip
+    assert _headline("segmentation", {"data": "photos"})[1]["conditions"] is None

@@ -52,6 +52,18 @@ def measure(camera, labels, corners, **options):
     return find_feet(probabilities, camera, corners, 1.0, 1.0, **options)
 
 
+@pytest.mark.parametrize(
+    "places",
+    [[(-36.0, 0.0), (36.0, 0.0)], [(0.0, 95.0), (0.0, -95.0)]],
+    ids=["side by side", "one behind the other"],
+)
+def test_small_feet_are_two(places):
+    camera = camera_over_sheet()
+    feet = [(side, foot_points(side, 170.0, 62.0, 0.0, place))
+            for side, place in zip(("left", "right"), places, strict=True)]
+    assert sorted(foot.side for foot in measure(camera, *draw_labels(camera, feet))) == ["left", "right"]
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("tilt, bearing, turn", [(0, 0, 0), (12, 0, 8), (10, 180, -5), (15, 90, 0), (10, 30, 170)])
 def test_a_flat_outline_is_measured(side, tilt, bearing, turn):

@@ -1,6 +1,5 @@
 """What counts as equal, by hand; and that every way to ship a wrong network is caught."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -149,45 +148,22 @@ def wrong_network(tiny, model, change):
     return {model: lambda path: getattr(tiny, model)(path, colours)}
 
 
-CHANGES = {
-    "red and blue swapped": lambda colours: colours[:, ::-1],
-    "classes in another order": lambda colours: colours[[0, 1, 3, 2]],
-    "weights 1 % larger": lambda colours: colours * 1.01,
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("model", ["keypoints", "segmentation", "side"])
-def test_a_wrong_network_is_caught_in_fp32(build_bundle, tiny, model, change):
-    shipped = wrong_network(tiny, model, CHANGES[change])
-    failures = verify(Bundle.load(build_bundle(shipped=shipped, side=model == "side")), "fp32").failures
-    assert failures and {row.model for row in failures} == {model}
-
-
-# Not the one of 1 %: that is within what rounding to FP16 is allowed to do.
-@pytest.mark.parametrize("change", ["red and blue swapped", "classes in another order"])
+@pytest.mark.parametrize("change", [lambda colours: colours[:, ::-1], lambda colours: colours[[0, 1, 3, 2]]])
 @pytest.mark.parametrize("model", ["keypoints", "segmentation", "side"])
 def test_a_wrong_network_is_caught_in_fp16(build_bundle, tiny, model, change):
-    shipped = wrong_network(tiny, model, CHANGES[change])
+    """Its limits are wide; tests/deploy/test_verify.py has what is said of every fault in FP32."""
+    shipped = wrong_network(tiny, model, change)
     failures = verify(Bundle.load(build_bundle(shipped=shipped, side=model == "side")), "fp16").failures
     assert failures and {row.model for row in failures} == {model}
 
 
-@pytest.mark.parametrize("changed", [{"mean": (101, 110, 120)}, {"std": (50, 61, 70)}, {"mean": (120, 110, 100)}])
-def test_another_normalisation_in_the_file_is_caught(build_bundle, tiny, changed):
-    specs = {"keypoints": tiny.keypoints_spec, "segmentation": dataclasses.replace(tiny.segmentation_spec, **changed)}
-    failures = verify(Bundle.load(build_bundle(ir_spec=specs)), "fp32").failures
-    assert {row.model for row in failures} == {"segmentation"}
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "check"), [("mean", [101, 110, 120], "mean"), ("std", [50, 60, 71], "std"), ("fit", "turn", "fit")]
-)
-def test_a_manifest_that_says_other_than_the_file_is_caught(bundle_folder, key, value, check):
+@pytest.mark.parametrize(("key", "value"), [("mean", [101, 110, 120]), ("std", [50, 60, 71]), ("fit", "turn")])
+def test_a_manifest_that_says_other_than_the_file_is_caught(bundle_folder, key, value):
     manifest = json.loads((bundle_folder / MANIFEST).read_text())
     manifest["models"]["keypoints"]["input"][key] = value
     write_manifest(bundle_folder, manifest)
-    assert {row.check for row in verify(Bundle.load(bundle_folder)).failures} == {check}
+    told = {key} if key == "fit" else {key, f"{key} in the graph"}
+    assert {row.check for row in verify(Bundle.load(bundle_folder)).failures} == told
 
 
 def test_a_network_in_the_place_of_the_other_is_caught(bundle_folder):
@@ -213,7 +189,7 @@ def test_verify_on_the_command_line(build_bundle, tiny):
     runner = CliRunner()
     right = runner.invoke(deploy, ["verify", str(build_bundle())])
     assert right.exit_code == 0 and "equal mask pixels" in right.output and "FAIL" not in right.output
-    folder = build_bundle("wrong", shipped=wrong_network(tiny, "keypoints", CHANGES["red and blue swapped"]))
+    folder = build_bundle("wrong", shipped=wrong_network(tiny, "keypoints", lambda colours: colours[:, ::-1]))
     wrong = runner.invoke(deploy, ["verify", str(folder), "--precision", "fp32"])
     assert wrong.exit_code == 1 and "FAIL" in wrong.output and "comparisons failed" in wrong.output
     path = folder / "keypoints.fp32.bin"

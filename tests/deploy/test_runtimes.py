@@ -46,6 +46,29 @@ def test_an_answer_is_not_overwritten_by_the_next(bundle, tiny):
     assert (runtime(np.stack([first, second]))[0] == before[0]).all()
 
 
+def test_batches_and_streams_give_what_single_images_give(bundle, tiny):
+    images = np.concatenate([tiny.inputs()["segmentation"]] * 2)
+    path = bundle.model_path("segmentation", "fp32")
+    single = OpenVinoRuntime(path, "f32", threads=2)(images)
+    in_twos = OpenVinoRuntime(path, "f32", threads=2, batch=2)
+    assert np.abs(in_twos(images) - single).max() < 1e-6 and in_twos.input_shape == (1, 24, 32, 3)
+    with pytest.raises(ValueError, match="3 images are no multiple of the batch, 2"):
+        in_twos(images[:3])
+    one = OpenVinoRuntime(path, "f32", threads=2, streams=2)
+    other, answer = one.another(), one(images[:1])
+    assert np.abs(other(images[1:2]) - single[1:2]).max() < 1e-6
+    assert (answer == one(images[:1])).all()
+
+
+def test_onnx_runtime_does_not_fall_back_unnoticed(tiny, tmp_path):
+    onnx_model = tiny.segmentation(tmp_path / "segmentation.onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with pytest.raises(RuntimeError, match="has no CUDAExecutionProvider, it has .*CPUExecutionProvider"):
+        OnnxRuntime(onnx_model.path, tiny.segmentation_spec, "NHWC", 1, "CUDAExecutionProvider")
+
+
 def test_a_file_says_what_it_takes_and_gives(bundle):
     runtime = OpenVinoRuntime(bundle.model_path("keypoints"), threads=1)
     assert (runtime.input_name, runtime.input_dtype, runtime.input_shape) == ("image", "uint8", (1, 64, 48, 3))

@@ -143,19 +143,3 @@ def test_a_file_that_is_none_is_told(tmp_path):
     (tmp_path / "bad.params").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match="cannot be read as MXNet parameters"):
         load_weights(made(HOURGLASS), tmp_path / "bad.params")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("config", [HOURGLASS, replace(REGRESSION, joints=4)])
-def test_networks_convert_with_one_output(tmp_path, config):
-    onnx = pytest.importorskip("onnx")
-    runtime = pytest.importorskip("onnxruntime")
-    net, images = made(config), noise(config, 1)
-    drawn = net(images).asnumpy()
-    net.export(str(tmp_path / "net"), epoch=0)
-    file = mx.onnx.export_model(str(tmp_path / "net-symbol.json"), str(tmp_path / "net-0000.params"),
-                                [images.shape], np.float32, str(tmp_path / "net.onnx"))
-    assert len(onnx.load(file).graph.output) == 1
-    session = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    found, = session.run(None, {session.get_inputs()[0].name: images.asnumpy()})
-    np.testing.assert_allclose(found, drawn, atol=1e-5)

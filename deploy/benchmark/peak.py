@@ -1,0 +1,113 @@
+"""How many operations a second the machine does at its best: the limit that a network's speed is held against.
+
+A large product of square matrices, and a convolution like those of the networks, in each library that is installed;
+the fastest counts. Two operations for each multiply and add.
+"""
+
+import importlib.util
+import time
+from functools import partial
+
+import numpy as np
+
+from deploy.runtimes import load_openvino
+
+SIDE = 1536  # of the matrices
+CHANNELS, MAP = 256, 64  # of the convolution, 3 x 3: channels in and out, side of the map
+PRODUCT_FLOPS = 2 * SIDE**3
+CONVOLUTION_FLOPS = 2 * MAP**2 * CHANNELS**2 * 9
+HINTS = {"FP32": "f32", "BF16": "bf16", "FP16": "f16", "INT8": "f32"}
+LEAST_CALLS = 3
+
+
+def subjects(can, devices=("CPU",)):
+    """What is measured here: list of (library, work, precision). can: {device of OpenVINO: precisions of HINTS that it
+    computes in}."""
+    found = [("numpy", "product", "FP32")]
+    found += [(name, "product", "FP32") for name in ("mxnet", "tensorflow") if importlib.util.find_spec(name)]
+    return found + [(f"OpenVINO {device}", work, precision) for device in devices for precision in HINTS
+                    if precision in can[device] for work in ("product", "convolution")]
+
+
+def measure(library, work, precision, threads, seconds, clock=time.perf_counter):
+    """Operations a second of one of `subjects`, to be called in a process of its own.
+
+    The best call of those that `seconds` have room for: what disturbs a call only ever makes it slower.
+    """
+    flops = PRODUCT_FLOPS if work == "product" else CONVOLUTION_FLOPS
+    call = _call(library, work, precision, threads)
+    call()
+    best, calls, begun = float("inf"), 0, clock()
+    while calls < LEAST_CALLS or clock() - begun < seconds:
+        asked = clock()
+        call()
+        best, calls = min(best, clock() - asked), calls + 1
+    return flops / best
+
+
+def _call(library, work, precision, threads):
+    """A function without arguments that does the work once."""
+    if library.startswith("OpenVINO"):
+        return _openvino(library.removeprefix("OpenVINO "), work, precision, threads)
+    first, second = (np.random.default_rng(seed).random((SIDE, SIDE), np.float32) for seed in (1, 2))
+    if library == "numpy":
+        return partial(np.matmul, first, second, out=np.empty_like(first))
+    if library == "mxnet":
+        import mxnet
+
+        first, second = mxnet.nd.array(first), mxnet.nd.array(second)
+        return lambda: mxnet.nd.dot(first, second).wait_to_read()
+    import tensorflow
+
+    from deploy.frozen_graph import keep_to_cpu, limit_tensorflow
+
+    keep_to_cpu()
+    limit_tensorflow(threads)
+    first, second = tensorflow.constant(first), tensorflow.constant(second)
+    return lambda: tensorflow.linalg.matmul(first, second).numpy()
+
+
+def _openvino(device, work, precision, threads):
+    openvino = load_openvino()
+    config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
+    if device == "CPU":
+        config["INFERENCE_NUM_THREADS"] = threads
+    request = openvino.Core().compile_model(network(work, precision == "INT8"), device, config).create_infer_request()
+    request.get_input_tensor().data[:] = 0.5
+    return request.infer
+
+
+def opset():
+    """The module of OpenVINO's operators, wherever its version has it."""
+    load_openvino()
+    try:
+        from openvino import opset13
+    except ImportError:  # before 2025
+        from openvino.runtime import opset13
+    return opset13
+
+
+def network(work, in_bytes):
+    """An openvino Model that does the work once: float32 in and out. in_bytes: what goes into it and its weights are
+    quantised, as NNCF writes it, and what comes out too, so that neither is what takes the time."""
+    openvino, operators, rng = load_openvino(), opset(), np.random.default_rng(1)
+    shape, weights = ((SIDE, SIDE), (SIDE, SIDE)) if work == "product" else (
+        (1, CHANNELS, MAP, MAP), (CHANNELS, CHANNELS, 3, 3))  # fmt: skip
+    source = operators.parameter(shape, np.float32, name="source")
+    values = operators.constant(rng.uniform(-1, 1, weights).astype(np.float32))
+    left, right = source, values
+    if in_bytes:
+        left, right = _in_steps(operators, source, 0.0, 1.0, 256), _in_steps(operators, values, -1.0, 1.0, 255)
+    if work == "product":
+        done = operators.matmul(left, right, False, False)
+    else:
+        done = operators.convolution(left, right, [1, 1], [1, 1], [1, 1], [1, 1])
+    if in_bytes:
+        done = _in_steps(operators, done, -64.0, 64.0, 256)
+    return openvino.Model([done], [source], work)
+
+
+def _in_steps(operators, values, low, high, levels):
+    low, high = (operators.constant(np.full((1,) * len(values.get_output_shape(0)), limit, np.float32))
+                 for limit in (low, high))
+    return operators.fake_quantize(values, low, high, low, high, levels)
