@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from deploy.processes import Task, run_with_progress
 from experiments.catalogue import Outcome
 from experiments.comparison import compare
 from experiments.documents import write_results
 from experiments.folder import begin
 from experiments.photos import evaluate, read_photos, read_settings
-from experiments.processes import Task, run_with_progress
 from experiments.results import cells, describe_photos, figure, headings, markdown, results_document
 from experiments.training import WEIGHTS, is_finished, made_of, share_done, train_and_evaluate
 from scenes.document import ANNOTATIONS

@@ -15,8 +15,8 @@ class Request:
     out: folder to work in. scale: of SCALES. photos: folder of annotated photos to judge by. settings: JSON file of
     which photos belong together. data: datasets, in order. test: dataset to judge by; split: which of its splits. runs:
     (name, folder of a finished training) in order. bundle: folder of a bundle. legs, textures: for rendering, as
-    `scenes render` has them. workers: processes at a time. threads: of a process whose speed is told. seeds: trainings
-    of each kind. results: folder that gets a copy of the results.
+    `scenes render` has them. workers: processes at a time. threads: of a process whose speed is told, or that
+    trains. seeds: trainings of each kind. results: folder that gets a copy of the results.
     """
 
     out: Path
@@ -91,8 +91,15 @@ EXPERIMENTS = {experiment.name: experiment for experiment in (
                "loop.", "experiments.corner_speed", "results/corners/speed",
                "--run NAME=FOLDER --data DIR [--bundle DIR] [--threads N]",
                ("mxnet", "gluoncv", "matplotlib", "onnx", "onnxruntime", "openvino")),
+    Experiment("segmentation-overfit", "Whether every segmentation model and loss can learn sixteen scenes by heart, "
+               "and is the same once it is converted.", "experiments.segmentation_overfit",
+               "results/segmentation/overfit", "--data DIR [--threads N]",
+               ("tensorflow", "keras", "matplotlib", "onnx", "tf2onnx", "onnxruntime", "openvino")),
     Experiment("segmentation-speed", "How fast segmentation networks are in each runtime, what accuracy that costs, "
                "and where the time goes.", "experiments.segmentation_speed", "results/segmentation/speed",
                "--data DIR [--run NAME=FOLDER ...] [--bundle DIR] [--photos DIR] [--threads N]",
                ("tensorflow", "keras", "matplotlib", "tf2onnx", "onnxruntime", "openvino", "nncf")),
+    Experiment("figure57", "What can displace a segmentation network's masks on the way through ONNX: each cause "
+               "alone, and ours.", "experiments.figure57", "results/figure57", "[--run NAME=FOLDER ...]",
+               ("tensorflow", "keras", "matplotlib", "onnx", "tf2onnx", "onnxruntime", "openvino")),
 )}  # fmt: skip

@@ -65,7 +65,7 @@ OWN_OPTIONS = (
     click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Which split of it; all without."),
     click.option("--run", "runs", multiple=True, type=NamedFolder(), metavar="NAME=FOLDER",
                  help="A finished training (`foliopie keypoints train`, or `segmentation train` for "
-                 "segmentation-speed), and what to call it."),
+                 "segmentation-speed and figure57), and what to call it."),
     click.option("--bundle", type=FOLDER, metavar="DIR",
                  help="A bundle with an INT8 variant: of the run's corner network, or of any segmentation network."),
     click.option("--photos", type=FOLDER, metavar="DIR",
@@ -75,7 +75,8 @@ OWN_OPTIONS = (
                  help="Shapes of lower legs for rendering, as in `scenes render`."),
     click.option("--textures", type=FOLDER, metavar="DIR", help="Pictures of floors for rendering."),
     click.option("--seeds", type=click.IntRange(min=1), help="Trainings of each kind; more can be added later."),
-    click.option("--threads", type=click.IntRange(min=1), help="CPU threads of what is timed.  [default: all cores]"),
+    click.option("--threads", type=click.IntRange(min=1),
+                 help="CPU threads: of what is timed, all cores by default; of a training, one."),
 )
 
 

@@ -18,6 +18,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from deploy.processes import Task, run_with_progress
 from experiments.arms import Arm, errors_report, open_judges, open_tasks, training_tasks
 from experiments.catalogue import Outcome
 from experiments.documents import LIBRARIES, head, write_results
@@ -25,7 +26,6 @@ from experiments.folder import begin
 from experiments.model_judging import judge_run, judged_by_photos
 from experiments.model_results import HEADINGS, cells, figure, markdown
 from experiments.photos import FILES
-from experiments.processes import Task, run_with_progress
 from experiments.results import LEAST_SEEDS, describe_photos
 from experiments.runs import check_runs, describe_run, run_config
 from experiments.training import WEIGHTS, Stage, Training, link_scenes, passes

@@ -6,26 +6,25 @@ photos has a mistake in its targets, loss, gradients or decoding; how good it is
 then converted to ONNX, and ONNX Runtime's outputs are held against MXNet's.
 
     OUT/scenes/            the scenes: the first of the dataset whose four corners are known and inside the photo
-    OUT/runs/CASE/         a training (`foliopie keypoints train`), its error looked at after each epoch
-    OUT/cases/CASE.json    what came out; a case that has it is done
-    OUT/logs/              what each process printed
+    OUT/runs, cases, logs  as in experiments.cases; a training is one of `foliopie keypoints train`
 
 At scale `paper` a case takes two to four minutes of one core, SimplePose-R50 six.
 """
 
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from deploy.parity import LIMITS
+from deploy.processes import Task
+from deploy.tables import markdown_table, number
+from experiments.cases import Case, case_file, describe_cases, draw_curves, run_folder, run_missing
 from experiments.catalogue import Outcome
-from experiments.documents import LIBRARIES, head, markdown_table, number, page, write_results
+from experiments.documents import LIBRARIES, head, page, write_results
 from experiments.folder import begin
 from experiments.overfitting import LIMIT_PX, overfit
-from experiments.processes import Task, run_with_progress
 from experiments.training import link_scenes, run_share
 from keypoints.config import TrainConfig
 from keypoints.loader import split_samples
@@ -42,20 +41,6 @@ SECONDS = {"simple_pose_resnet18_v1b": 0.05, "simple_pose_resnet50_v1b": 0.16, "
 COMMON = {"height": 128, "width": 96, "fit": "turn", "batch": 8, "augment": False, "average_decay": 0.97,
           "schedule": "plateau"}
 CHEAPEST = "SimplePose-R18"  # of the models, to learn sixteen scenes: that which losses, maps and inputs are tried with
-
-
-@dataclass(frozen=True)
-class Case:
-    """name. image_steps: at most. settings: of keypoints.config.TrainConfig, beside those of all cases."""
-
-    name: str
-    image_steps: int
-    settings: dict = field(default_factory=dict)
-
-    @property
-    def file_name(self):
-        """Its name where folders and files are called by it."""
-        return self.name.replace(" ", "-")
 
 
 @dataclass(frozen=True)
@@ -111,10 +96,7 @@ def run_cases(scale, request):
     configuration = configuration_of(scale, request.data[0], samples)
     begin(out, {"experiment": NAME, "scale": request.scale, **configuration})
     link_scenes(out / "scenes", request.data[0], {"train": samples})
-    tasks = [_task(scale, case, out) for case in scale.cases if not _found_file(out, case).exists()]
-    faults = run_with_progress(tasks, request.workers, out / "logs") if tasks else {}
-    cases = {case.name: json.loads(_found_file(out, case).read_text(encoding="utf-8"))
-             for case in scale.cases if _found_file(out, case).exists()}
+    cases, faults = run_missing(out, scale.cases, lambda case: _task(scale, case, out), request.workers)
     if not cases:
         return Outcome(None, faults)
     found = head(NAME, request.scale, configuration, faults, (*LIBRARIES[:3], "onnx", "onnxruntime")) | {
@@ -145,19 +127,15 @@ def configuration_of(scale, data, samples):
 
     return {"dataset": Path(data).resolve().name, "scenes": len(samples), "limit_px": LIMIT_PX,
             "scenes_sha256": samples_sha256(samples, masks=True), "passes": scale.passes, "common": scale.common,
-            "cases": {case.name: {"image_steps": case.image_steps, "settings": case.settings} for case in scale.cases}}
+            "cases": describe_cases(scale.cases)}
 
 
 def _task(scale, case, out):
     config = scale.config(case)
     seconds = case.image_steps * SECONDS[config.model] * config.height * config.width / (128 * 96)
-    folder = out / "runs" / case.file_name
-    return Task(case.name, overfit, (folder, out / "scenes", config, scale.passes, _found_file(out, case)),
+    folder = run_folder(out, case)
+    return Task(case.name, overfit, (folder, out / "scenes", config, scale.passes, case_file(out, case)),
                 weight=seconds, share=partial(run_share, folder))
-
-
-def _found_file(out, case):
-    return out / "cases" / f"{case.file_name}.json"
 
 
 HEADINGS = ["", "loss", "maps", "input", "image steps", "mean error, px", "seen", "covered", "largest",
@@ -206,20 +184,9 @@ def markdown(document):
 
 def figure(document):
     """Error against image steps: models in one panel, what was tried with the CHEAPEST in the other."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(10, 4.2), layout="constrained")
-    panels = drawn.subplots(1, 2, sharey=True)
     kinds = ("loss ", "maps ", "input ")
-    for panel, changed in zip(panels, (False, True), strict=True):
-        chosen = {name: found for name, found in document["cases"].items() if name.startswith(kinds) == changed}
-        for name, found in chosen.items():
-            panel.plot(*zip(*found["curve"], strict=True), label=name, marker="o", ms=3)
-        panel.axhline(document["configuration"]["limit_px"], color="black", lw=0.8, ls="--")
-        panel.set(xlabel="image steps", yscale="log", title=f"{CHEAPEST}, one thing changed" if changed else "models")
-        panel.yaxis.set_major_formatter("{x:g}")
-        panel.grid(alpha=0.25)
-        if chosen:
-            panel.legend(fontsize=8, frameon=False)
-    panels[0].set_ylabel("mean corner error on the training scenes, px of the input")
-    return drawn
+    panels = {title: {name: found["curve"] for name, found in document["cases"].items()
+                      if name.startswith(kinds) == changed}
+              for title, changed in (("models", False), (f"{CHEAPEST}, one thing changed", True))}
+    return draw_curves(panels, "mean corner error on the training scenes, px of the input",
+                       document["configuration"]["limit_px"], "log")

@@ -19,16 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from deploy.bundle import MANIFEST, Bundle, BundleError
+from deploy.machine import processor
+from deploy.processes import Task, run_with_progress
+from deploy.tables import markdown_table, number
 from experiments.catalogue import Outcome
-from experiments.documents import head, markdown_table, number, page, write_results
+from experiments.documents import head, page, write_results
 from experiments.folder import begin
-from experiments.processes import Task, run_with_progress
 from experiments.rounds import (
     RATE_HEADINGS,
     RATIO_HEADINGS,
     Timed,
     draw_rates,
-    processor,
     rate_cells,
     read_rounds,
     round_file,

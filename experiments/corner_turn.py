@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from deploy.processes import Task, run_with_progress
+from deploy.tables import markdown_table, number
 from experiments.catalogue import Outcome
-from experiments.documents import LIBRARIES, head, markdown_table, number, page, write_results
+from experiments.documents import LIBRARIES, head, page, write_results
 from experiments.folder import begin
-from experiments.processes import Task, run_with_progress
 from experiments.runs import check_runs, describe_run
 from experiments.training import link_scenes
 from keypoints.metrics import summarise, turn_curve

@@ -7,27 +7,15 @@
 import json
 from pathlib import Path
 
+from deploy import folder as resume
+
 EXPERIMENT, RESULTS = "experiment.json", "results.json"
 
 
 def begin(folder, settings):
     """Make the folder of an experiment, or go on with it. settings: dict of plain values, all that decides what is
     trained. Raises ValueError where the folder holds an experiment with others, or something else."""
-    from scenes.files import write_whole
-
-    folder = Path(folder)
-    wanted = json.loads(json.dumps(settings))
-    if (folder / EXPERIMENT).exists():
-        found = json.loads((folder / EXPERIMENT).read_text(encoding="utf-8"))
-        changed = [f"{name} was {found.get(name)!r}, is {wanted.get(name)!r}" for name in sorted({*found, *wanted})
-                   if found.get(name) != wanted.get(name)]
-        if changed:
-            raise ValueError(f"{folder} holds an experiment with other settings ({'; '.join(changed)}); give another "
-                             "--out, or the settings that it was begun with")
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and holds no experiment; give another --out")
-    write_whole(folder / EXPERIMENT, (json.dumps(wanted, indent=1) + "\n").encode())
+    resume.begin(folder, settings, EXPERIMENT, "experiment")
 
 
 def state(folder):

@@ -4,7 +4,8 @@ from itertools import product
 
 import numpy as np
 
-from experiments.documents import markdown_table, number, page
+from deploy.tables import markdown_table, number
+from experiments.documents import page
 from experiments.model_judging import KINDS, SUCCESS_PERCENT, WITHIN_PERCENT
 from experiments.results import cells as difference_cells
 from experiments.results import headings as difference_headings

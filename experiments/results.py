@@ -4,8 +4,9 @@ from collections import Counter
 
 import numpy as np
 
+from deploy.tables import markdown_table, number
 from experiments.comparison import RESAMPLES
-from experiments.documents import head, markdown_table, number, page
+from experiments.documents import head, page
 from experiments.photos import SUCCESS_PERCENT
 
 # The interval tells how photos differ, not how trainings do: a verdict on what was trained needs this many seeds, all

@@ -5,7 +5,6 @@ second round backwards, so that a machine that gets slower or faster meanwhile d
 """
 
 import json
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.documents import number
-from experiments.processes import Task
+from deploy.processes import Task, plain
+from deploy.rounds import in_order
+from deploy.tables import number
 
 POINT, ROUND = "#0072B2", "#D55E00"
 
@@ -22,28 +22,13 @@ POINT, ROUND = "#0072B2", "#D55E00"
 @dataclass(frozen=True)
 class Timed:
     """name: unique. function: importable; called with *arguments and the JSON file that it writes {"images_per_second",
-    ...} to. after, weight: of its experiments.processes.Task."""
+    ...} to. after, weight: of its deploy.processes.Task."""
 
     name: str
     function: Callable
     arguments: tuple
     after: tuple = ()
     weight: float = 1.0
-
-
-def processor():
-    """The processor's name, as far as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def plain(name):
-    """A name as part of a file's name."""
-    return "".join(letter if letter.isalnum() or letter == "." else "-" for letter in name)
 
 
 def round_file(out, number_of_round, name):
@@ -55,7 +40,7 @@ def round_tasks(out, rounds, timed, threads):
     """Tasks of what is not timed yet, in order. timed: Timed, as a round that is not backwards goes through them."""
     tasks = []
     for number_of_round in range(rounds):
-        for one in timed[::-1] if number_of_round % 2 else timed:
+        for one in in_order(timed, number_of_round):
             file = round_file(out, number_of_round, one.name)
             if file.exists():
                 continue

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from deploy.processes import Task
 from experiments.photos import file_sha256
-from experiments.processes import Task
 from scenes.document import ANNOTATIONS
 
 # Groups of choices that a scene can be without: those of scenes.rendering.config, which needs the renderer.

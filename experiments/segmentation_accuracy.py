@@ -6,27 +6,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from deploy.golden import spread
+from deploy.accuracy import classes_at, judged_samples
+from deploy.frozen_graph import limit_tensorflow
 from experiments.photos import read_photos
-from experiments.segmentation_timing import HINTS, limit_tensorflow, load, open_bundle, open_runtime
-from scenes.dataset import read_dataset
+from experiments.segmentation_timing import HINTS, load, open_bundle, open_runtime
 from scenes.files import write_whole
-from scenes.images import fit_photo, mask_to_photo, read_photo
+from scenes.images import fit_photo, read_photo
 from scenes.labels import LEFT_FOOT, RIGHT_FOOT, SHEET
 from segmentation.metrics import CLASSES, confusion_matrix, iou, mean
 
 KERAS = "Keras FP32"
-SPLITS = ("test", "validation")  # the first that a dataset has is judged by
 BATCH = 8
-
-
-def judged_samples(data, limit):
-    """(at most `limit` Samples spread over the first of SPLITS that a dataset has, the split). limit: None for all.
-    Raises ValueError where it has none of them."""
-    for split in SPLITS:
-        if samples := read_dataset(data, split):
-            return spread(samples, min(limit or len(samples), len(samples))), split
-    raise ValueError(f"{data} has no photo of split {' or '.join(SPLITS)} to judge runs by: give a dataset with one")
 
 
 def judge(network, folder, data, limit, photos, threads, file):
@@ -79,11 +69,6 @@ def accuracies(answers, spec, samples, threads=1):
     return {name: {"mean_iou": mean(found), "iou": [None if np.isnan(value) else value for value in found.tolist()],
                    "points_lost": None if before is None else 100 * (before - mean(found))}
             for name, found in ious.items()}  # fmt: skip
-
-
-def classes_at(probabilities, rgb, spec):
-    """Class ids (H, W) at the size of a photo uint8 (H, W, 3), as segmentation.evaluate has them."""
-    return mask_to_photo(probabilities, (rgb.shape[1], rgb.shape[0]), spec).argmax(-1)
 
 
 def covered_shares(answers, spec, photos):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from experiments.documents import markdown_table, number, page
+from deploy.tables import markdown_table, number
+from experiments.documents import page
 from experiments.rounds import RATE_HEADINGS, RATIO_HEADINGS, draw_rates, rate_cells
 from experiments.segmentation_accuracy import KERAS
 from experiments.segmentation_timing import BUNDLE, HINTS

@@ -19,15 +19,17 @@ import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from deploy.accuracy import judged_samples
 from deploy.bundle import MANIFEST, Bundle, BundleError
+from deploy.machine import processor
+from deploy.processes import Task, plain, run_with_progress
 from experiments.catalogue import Outcome
 from experiments.documents import head, write_results
 from experiments.folder import begin
 from experiments.photos import read_photos
-from experiments.processes import Task, run_with_progress
-from experiments.rounds import Timed, plain, processor, read_rounds, round_tasks
+from experiments.rounds import Timed, read_rounds, round_tasks
 from experiments.runs import describe_pixel_run, pixel_run_config
-from experiments.segmentation_accuracy import judge, judge_bundle, judged_samples, read_accuracy
+from experiments.segmentation_accuracy import judge, judge_bundle, read_accuracy
 from experiments.segmentation_report import HEADINGS, LIBRARIES, cells, figure, markdown
 from experiments.segmentation_timing import (
     BUNDLE,

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from deploy.bundle import Bundle
+from deploy.frozen_graph import FrozenGraph, freeze, limit_tensorflow
 from deploy.golden import photo_paths, spread
 from experiments.layer_profile import layer_times
 from experiments.rounds import time_calls
@@ -90,43 +91,6 @@ def fitted(paths, spec):
 def timed_images(data, photos, spec):
     """The first `photos` of a dataset at the size of an InputSpec: uint8 (N, H, W, 3)."""
     return fitted(photo_paths(data, None)[:photos], spec)
-
-
-def freeze(model, spec, path):
-    """Write a Keras model as a frozen graph: `image` uint8 (1, H, W, 3) in, normalised inside, one output."""
-    import tensorflow
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    def infer(image):
-        return model((tensorflow.cast(image, tensorflow.float32) - spec.mean) / spec.std, training=False)
-
-    signature = [tensorflow.TensorSpec((1, spec.height, spec.width, 3), tensorflow.uint8, name="image")]
-    traced = tensorflow.function(infer, input_signature=signature).get_concrete_function()
-    write_whole(path, convert_variables_to_constants_v2(traced).graph.as_graph_def().SerializeToString())
-
-
-class FrozenGraph:
-    """A file of `freeze` in TensorFlow."""
-
-    def __init__(self, path):
-        import tensorflow
-
-        graph = tensorflow.compat.v1.GraphDef.FromString(Path(path).read_bytes())
-        wrapped = tensorflow.compat.v1.wrap_function(lambda: tensorflow.graph_util.import_graph_def(graph, name=""), [])
-        self._answer, self._tensor = wrapped.prune("image:0", "Identity:0"), tensorflow.constant
-
-    def __call__(self, images):
-        """Outputs float32, first axis N, of images uint8 (N, H, W, 3)."""
-        return np.concatenate([self._answer(self._tensor(image[None])).numpy() for image in images])
-
-
-def limit_tensorflow(threads):
-    """Let TensorFlow use so many threads, within an operation and for operations side by side, as it does by itself on
-    a machine with so many cores. To be called before anything of it runs."""
-    import tensorflow
-
-    tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
-    tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
 
 
 def open_runtime(name, network, folder, threads):

@@ -12,8 +12,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from deploy.benchmark.worker import check_same
 from deploy.bundle import Bundle
-from deploy.parity import LIMITS
 from experiments.rounds import time_calls
 from experiments.runs import run_config
 from scenes.dataset import read_dataset
@@ -23,7 +23,6 @@ from scenes.images import fit_photo, read_photo
 ONNX, IR, IMAGES, READY = "keypoints.onnx", "keypoints.fp32.xml", "images.npy", "ready.json"
 # OpenVINO -> what it computes floats in. An INT8 file's quantised layers are INT8 whatever the hint.
 HINTS = {"OpenVINO FP32": "f32", "OpenVINO BF16": "bf16", "OpenVINO INT8": "f32"}
-FP32_SHARE = LIMITS["fp32"].largest  # how far FP32 may be off, of the outputs' range
 EPOCHS = 2  # of a timed training: the first makes what the second finds ready, and is not counted
 
 
@@ -47,18 +46,6 @@ def prepare(run, data, count, bundle, networks):
     np.save(networks / IMAGES, np.stack(photos))
     can = sorted(load_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     write_whole(networks / READY, (json.dumps({"processor_can": can}) + "\n").encode())
-
-
-def check_same(trained, bundle):
-    """Raises ValueError where a Bundle's golden heatmaps are not those of a deploy.export.Trained."""
-    images, outputs = bundle.golden()["keypoints"]
-    same = images.shape[1:3] == (trained.spec.height, trained.spec.width)
-    if same:
-        found = trained.native(images)
-        same = found.shape == outputs.shape and np.abs(found - outputs).max() <= FP32_SHARE * np.ptp(outputs)
-    if not same:
-        raise ValueError(f"{bundle.folder} was made of another network than the run; give one that was exported from "
-                         "it and quantised")
 
 
 def open_runtime(name, run, networks, bundle, threads):

@@ -153,9 +153,10 @@ def share_done(training):
 
 
 def run_share(run):
-    """How much of a run's epochs is done, in [0, 1]; 0 where there is no run."""
+    """How much of a run's epochs is done, of corners or of pixels, in [0, 1]; 0 where there is no run."""
     try:
-        epochs = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]["epochs"]
+        document = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        epochs = document["config" if "config" in document else "train"]["epochs"]
         return min((run / "history.jsonl").read_text(encoding="utf-8").count("\n") / epochs, 1.0)
     except (OSError, ValueError, KeyError):
         return 0.0

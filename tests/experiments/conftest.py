@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from experiments import cases
 from keypoints.config import TrainConfig
 from scenes.dataset import write_annotations
 from scenes.sheet import order_corners
@@ -58,3 +59,18 @@ def make_run(tmp_path):
         return folder
 
     return make
+
+
+@pytest.fixture
+def cases_in_this_process(monkeypatch):
+    """Tasks of experiments.cases are done here, one after another; one that raises RuntimeError has failed."""
+    def run_tasks(tasks, workers, logs):
+        faults = {}
+        for task in tasks:
+            try:
+                task.function(*task.arguments)
+            except RuntimeError as fault:
+                faults[task.name] = str(fault)
+        return faults
+
+    monkeypatch.setattr(cases, "run_with_progress", run_tasks)

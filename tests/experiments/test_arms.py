@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from deploy.processes import Task
 from experiments import arms as arms_module
 from experiments import photos as photos_module
 from experiments import scene_ablation, scene_comparison, scene_tasks
 from experiments.arms import average, compare_runs, errors_report, logarithms, open_tasks
 from experiments.catalogue import EXPERIMENTS, SCALES, Request
 from experiments.photos import Evaluation, read_photos
-from experiments.processes import Task
 from experiments.training import passes
 
 # What each kind of scenes leaves of a network's error, in pixels along x; a diagonal is 200 px, so 2 px are 1 %.

@@ -166,7 +166,7 @@ def test_a_bundle_of_another_network_is_refused():
 
     def trained(found, height=96):
         spec = TrainConfig(height=height, width=64).input_spec
-        return type("Trained", (), {"native": staticmethod(lambda images: found), "spec": spec})()
+        return type("Trained", (), {"native": staticmethod(lambda images: found), "spec": spec, "model": "keypoints"})()
 
     check_same(trained(outputs + np.float32(5e-5)), bundle)
     for other in (trained(outputs + np.float32(1e-3)), trained(outputs[:, :3]), trained(outputs, 128)):

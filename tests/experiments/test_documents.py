@@ -1,6 +1,7 @@
 import json
 
-from experiments.documents import head, markdown_table, number, page, write_results
+from deploy.tables import markdown_table, number
+from experiments.documents import head, page, write_results
 
 
 def test_a_table_has_words_to_the_left_and_numbers_to_the_right():

@@ -13,6 +13,7 @@ from experiments.training import (
     is_stage_finished,
     made_of,
     passes,
+    run_share,
     share_done,
     train_and_evaluate,
     training_scenes,
@@ -145,3 +146,5 @@ def test_a_stage_under_way_counts_by_its_epochs(training):
     assert share_done(training) == 0
     (folder / "history.jsonl").write_text("{}\n")
     assert share_done(training) == pytest.approx(16 / 48)
+    (folder / "config.json").write_text(json.dumps({"train": {"epochs": 4}}))  # of a network of pixels
+    assert run_share(folder) == 1 / 4
