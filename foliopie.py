@@ -11,7 +11,7 @@ COMMANDS = {
     "scenes": ("scenes.commands:scenes", "Render photos with their truth; check, prepare, convert datasets."),
     "keypoints": ("keypoints.commands:keypoints", "Train and evaluate the network for the sheet's corners."),
     "segmentation": ("segmentation.commands:segmentation", "Train and evaluate the network for the masks."),
-    "deploy": ("deploy.commands:deploy", "Convert trained networks into a bundle; quantize and verify a bundle."),
+    "deploy": ("deploy.commands:deploy", "Convert trained networks into a bundle; quantize, verify, serve it."),
     "experiments": ("experiments.commands:experiments", "Run what the project claims, and compare networks on photos."),
 }
 

@@ -24,7 +24,8 @@ SUBCOMMANDS = [
     ["keypoints", "release"], ["keypoints", "history"], ["keypoints", "heatmaps"],
     ["segmentation"], ["segmentation", "train"], ["segmentation", "evaluate"], ["segmentation", "train-side"],
     ["segmentation", "release"], ["segmentation", "models"],
-    ["deploy"], ["deploy", "export"], ["deploy", "quantize"], ["deploy", "verify"],
+    ["deploy"], ["deploy", "export"], ["deploy", "quantize"], ["deploy", "verify"], ["deploy", "benchmark"],
+    ["deploy", "serving"],
     ["experiments"], ["experiments", "list"], ["experiments", "run"], ["experiments", "compare"],
 ]  # fmt: skip
 HEAVY = {
