@@ -40,7 +40,7 @@ def run_missing(out, cases, make_task, workers):
     """Run the cases that have no findings yet, those of the least weight first: ({name: findings of each that has
     them}, {name: one line on why} of those that failed).
 
-    make_task: a function of a Case, to an deploy.processes.Task that writes `case_file`.
+    make_task: a function of a Case, to a deploy.processes.Task that writes `case_file`.
     """
     tasks = sorted((make_task(case) for case in cases if not case_file(out, case).exists()),
                    key=lambda task: task.weight)

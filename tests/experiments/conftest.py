@@ -62,15 +62,24 @@ def make_run(tmp_path):
 
 
 @pytest.fixture
-def cases_in_this_process(monkeypatch):
-    """Tasks of experiments.cases are done here, one after another; one that raises RuntimeError has failed."""
+def run_tasks_here():
+    """deploy.processes.run_with_progress without processes: a task after another, a RuntimeError is its fault."""
     def run_tasks(tasks, workers, logs):
         faults = {}
         for task in tasks:
+            if any(name in faults for name in task.after):
+                faults[task.name] = "not begun"
+                continue
             try:
                 task.function(*task.arguments)
             except RuntimeError as fault:
                 faults[task.name] = str(fault)
         return faults
 
-    monkeypatch.setattr(cases, "run_with_progress", run_tasks)
+    return run_tasks
+
+
+@pytest.fixture
+def cases_in_this_process(monkeypatch, run_tasks_here):
+    """Tasks of experiments.cases are done here."""
+    monkeypatch.setattr(cases, "run_with_progress", run_tasks_here)

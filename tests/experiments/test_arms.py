@@ -26,18 +26,6 @@ class Faked:
     def __init__(self):
         self.done, self.broken = [], set()
 
-    def run_tasks(self, tasks, workers, logs):
-        faults = {}
-        for task in tasks:
-            if any(name in faults for name in task.after):
-                faults[task.name] = "not begun"
-                continue
-            try:
-                task.function(*task.arguments)
-            except RuntimeError as fault:
-                faults[task.name] = str(fault)
-        return faults
-
     def train(self, data, out, config, validation, resume):
         arm = out.parent.parent.name
         self.done.append((out.parent.relative_to(out.parents[2]).as_posix(), config))
@@ -58,7 +46,7 @@ class Faked:
 
 
 @pytest.fixture
-def faked(monkeypatch, make_sheets):
+def faked(monkeypatch, make_sheets, run_tasks_here):
     pytest.importorskip("mxnet")
     import keypoints.train
 
@@ -71,7 +59,7 @@ def faked(monkeypatch, make_sheets):
     monkeypatch.setattr(scene_tasks, "render", render)
     monkeypatch.setattr(scene_ablation, "scene_sources", lambda legs, textures: {"legs": legs})
     monkeypatch.setattr(scene_comparison, "scene_sources", lambda legs, textures: {"legs": legs})
-    monkeypatch.setattr(arms_module, "run_with_progress", fake.run_tasks)
+    monkeypatch.setattr(arms_module, "run_with_progress", run_tasks_here)
     monkeypatch.setattr(keypoints.train, "train", fake.train)
     monkeypatch.setattr(photos_module, "predict_corners", fake.predict)
     return fake

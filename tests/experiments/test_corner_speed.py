@@ -20,7 +20,7 @@ RATES = {"MXNet": 10.0, "ONNX Runtime": 20.0, "OpenVINO FP32": 30.0, "OpenVINO B
 
 
 @pytest.fixture
-def timed(monkeypatch):
+def timed(monkeypatch, run_tasks_here):
     """What was timed, in order. Rounds are faster and faster; INT8 moves corners by a pixel; `broken` fails."""
     order, broken = [], set()
 
@@ -47,13 +47,7 @@ def timed(monkeypatch):
 
     def run_tasks(tasks, workers, logs):
         assert workers == 1
-        faults = {}
-        for task in tasks:
-            try:
-                task.function(*task.arguments)
-            except RuntimeError as fault:
-                faults[task.name] = str(fault)
-        return faults
+        return run_tasks_here(tasks, workers, logs)
 
     for name, function in (("prepare", prepare), ("time_runtime", runtime), ("time_training", training),
                            ("run_with_progress", run_tasks)):

@@ -1,4 +1,5 @@
 import os
+from contextlib import contextmanager
 
 # Before any test module of this folder imports keras.
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -10,6 +11,27 @@ import pytest
 
 from scenes.dataset import write_annotations
 from scenes.labels import LEFT_FOOT, RIGHT_FOOT, SHEET
+
+
+@pytest.fixture
+def interrupted_at(monkeypatch):
+    """interrupted_at(epoch) -> context of a training that is stopped there: weights and history written, state not."""
+
+    @contextmanager
+    def interrupted_at_epoch(last):
+        save = np.savez
+
+        def interrupted(file, epoch, **arrays):
+            if epoch == last:
+                raise KeyboardInterrupt
+            save(file, epoch=epoch, **arrays)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(np, "savez", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                yield
+
+    return interrupted_at_epoch
 
 
 @pytest.fixture

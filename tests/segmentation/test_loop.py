@@ -72,23 +72,14 @@ def _epochs_done(folder):
     return int(np.load(file)["epoch"]) if file.is_file() else 0
 
 
-def test_training_ends_when_validation_is_no_better_and_a_resumed_one_ends_there_too(run, monkeypatch):
+def test_training_ends_when_validation_is_no_better_and_a_resumed_one_ends_there_too(run, interrupted_at):
     straight = run("straight")
     assert [line["epoch"] for line in straight.history] == [1, 2, 3, 4] and straight.epochs_since_best == 2
     assert (straight.path / "best.weights.h5").read_text() == "4" and straight.best_score == 0.5
     assert run("straight", resume=True).epochs_done == 4
 
-    save = np.savez
-
-    def interrupted(file, epoch, **arrays):
-        if epoch == 4:
-            raise KeyboardInterrupt
-        save(file, epoch=epoch, **arrays)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(np, "savez", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run("broken")
+    with interrupted_at(4):
+        run("broken")
     resumed = run("broken", resume=True)
     assert [line["epoch"] for line in resumed.history] == [1, 2, 3, 4]
 

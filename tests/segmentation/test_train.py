@@ -29,7 +29,7 @@ def weights(folder):
     return [variable.numpy() for variable in load_network(folder)[0].trainable_weights]
 
 
-def test_training_leaves_a_run_that_evaluates_predicts_and_resumes_exactly(make_dataset, tmp_path, monkeypatch):
+def test_training_leaves_a_run_that_evaluates_predicts_and_resumes_exactly(make_dataset, tmp_path, interrupted_at):
     data = make_dataset(5)
     straight = run(data, tmp_path / "straight")
     files = {file.name for file in straight.path.iterdir()}
@@ -38,25 +38,16 @@ def test_training_leaves_a_run_that_evaluates_predicts_and_resumes_exactly(make_
     assert [line["epoch"] for line in history] == [1, 2, 3, 4]
     assert history[-1]["loss"] < history[0]["loss"] and 0 <= history[0]["waiting"] <= 1
     assert set(history[0]["validation"]["iou"]) == {"background", "sheet", "left_foot", "right_foot"}
-    check_interrupted_run(data, tmp_path / "broken", straight, monkeypatch)
+    check_interrupted_run(data, tmp_path / "broken", straight, interrupted_at)
     check_evaluation(data, straight.path)
     check_refusals(data, straight.path)
     check_larger_size_from_its_weights(data, straight.path, tmp_path / "larger")
 
 
-def check_interrupted_run(data, out, straight, monkeypatch):
+def check_interrupted_run(data, out, straight, interrupted_at):
     """Stopped after the third epoch's weights and history are written, but not its state: epochs 3 and 4 again."""
-    save = np.savez
-
-    def interrupted(file, epoch, **arrays):
-        if epoch == 3:
-            raise KeyboardInterrupt
-        save(file, epoch=epoch, **arrays)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(np, "savez", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run(data, out)
+    with interrupted_at(3):
+        run(data, out)
     assert len((out / "history.jsonl").read_text().splitlines()) == 3
     resumed = run(data, out, resume=True)
     for ours, theirs in zip(resumed.history, straight.history, strict=True):
