@@ -37,7 +37,7 @@ class ConversionError(Exception):
 class OnnxModel:
     """An ONNX file with what its reader must know.
 
-    layout: of its float32 input, "NCHW" or "NHWC". output: name of its output. Shapes are static, with batch 1.
+    layout: of its float32 input, "NCHW" or "NHWC". output: name of its output. Shapes are static.
     """
 
     path: Path
@@ -48,10 +48,10 @@ class OnnxModel:
     opset: int
 
 
-def mxnet_to_onnx(network, height, width, path, output="heatmaps", channels=3):
-    """Writes a hybridisable Gluon network, float32 (1,channels,H,W) in, as ONNX. Returns an OnnxModel."""
+def mxnet_to_onnx(network, height, width, path, output="heatmaps", channels=3, batch=1):
+    """Writes a hybridisable Gluon network, float32 (batch,channels,H,W) in, as ONNX. Returns an OnnxModel."""
     import mxnet
-    shape = (1, channels, height, width)
+    shape = (batch, channels, height, width)
     network.hybridize()
     network(mxnet.nd.zeros(shape))
     with tempfile.TemporaryDirectory() as folder:
@@ -64,15 +64,15 @@ def mxnet_to_onnx(network, height, width, path, output="heatmaps", channels=3):
     return _save(graph, path, "NCHW", output)
 
 
-def keras_to_onnx(model, height, width, path, output="probabilities", channels=3):
-    """Writes a Keras model, float32 (1,H,W,channels) in, as ONNX. Returns an OnnxModel."""
+def keras_to_onnx(model, height, width, path, output="probabilities", channels=3, batch=1):
+    """Writes a Keras model, float32 (batch,H,W,channels) in, as ONNX. Returns an OnnxModel."""
     import tensorflow
     import tf2onnx
 
     def infer(image):
         return model(image, training=False)
 
-    signature = [tensorflow.TensorSpec((1, height, width, channels), tensorflow.float32, name="image")]
+    signature = [tensorflow.TensorSpec((batch, height, width, channels), tensorflow.float32, name="image")]
     graph, _ = tf2onnx.convert.from_function(tensorflow.function(infer), input_signature=signature,
                                              opset=KERAS_OPSET)
     return _save(graph, path, "NHWC", output)

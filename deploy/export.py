@@ -154,8 +154,8 @@ def load_keypoints(run):
                           f"needs one that draws heatmaps of {CORNERS} corners and sees 'rgb'")
     spec = config.input_spec
 
-    def to_onnx(path):
-        return convert.mxnet_to_onnx(network, spec.height, spec.width, path, OUTPUTS["keypoints"])
+    def to_onnx(path, batch=1):
+        return convert.mxnet_to_onnx(network, spec.height, spec.width, path, OUTPUTS["keypoints"], batch=batch)
 
     return Trained("keypoints", MxnetRuntime(network, spec), spec, config.model, Path(run), to_onnx, config.maps,
                    kept and kept.calibration)
@@ -171,8 +171,8 @@ def load_segmentation(run):
         raise ExportError(str(error)) from error
     spec = config.input_spec
 
-    def to_onnx(path):
-        return convert.keras_to_onnx(network, spec.height, spec.width, path, OUTPUTS["segmentation"])
+    def to_onnx(path, batch=1):
+        return convert.keras_to_onnx(network, spec.height, spec.width, path, OUTPUTS["segmentation"], batch=batch)
 
     return Trained("segmentation", KerasRuntime(network, spec), spec, f"{config.architecture} on {config.backbone}",
                    Path(run), to_onnx)
@@ -199,8 +199,8 @@ def load_side(run):
     both_ways = keras.layers.Average(name="both_ways")([network(crop), network(crop[:, ::-1, ::-1])])
     both = keras.Model(crop, both_ways, name="side_both_ways")
 
-    def to_onnx(path):
-        return convert.keras_to_onnx(both, spec.height, spec.width, path, OUTPUTS["side"], len(spec.mean))
+    def to_onnx(path, batch=1):
+        return convert.keras_to_onnx(both, spec.height, spec.width, path, OUTPUTS["side"], len(spec.mean), batch)
 
     architecture = f"{len(config.channels)} convolutions that score a crop and its mirror image"
     return Trained("side", KerasRuntime(both, spec), spec, architecture, Path(run), to_onnx)

@@ -4,18 +4,19 @@ from pathlib import Path
 
 import numpy as np
 
+from deploy.runtimes import in_batches
 from scenes.files import write_whole
 
 
-def freeze(model, spec, path):
-    """Write a Keras model as a frozen graph: `image` uint8 (1, H, W, 3) in, normalised inside, one output."""
+def freeze(model, spec, path, batch=1):
+    """Write a Keras model as a frozen graph: `image` uint8 (batch, H, W, 3) in, normalised inside, one output."""
     import tensorflow
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     def infer(image):
         return model((tensorflow.cast(image, tensorflow.float32) - spec.mean) / spec.std, training=False)
 
-    signature = [tensorflow.TensorSpec((1, spec.height, spec.width, 3), tensorflow.uint8, name="image")]
+    signature = [tensorflow.TensorSpec((batch, spec.height, spec.width, 3), tensorflow.uint8, name="image")]
     traced = tensorflow.function(infer, input_signature=signature).get_concrete_function()
     write_whole(path, convert_variables_to_constants_v2(traced).graph.as_graph_def().SerializeToString())
 
@@ -29,10 +30,12 @@ class FrozenGraph:
         graph = tensorflow.compat.v1.GraphDef.FromString(Path(path).read_bytes())
         wrapped = tensorflow.compat.v1.wrap_function(lambda: tensorflow.graph_util.import_graph_def(graph, name=""), [])
         self._answer, self._tensor = wrapped.prune("image:0", "Identity:0"), tensorflow.constant
+        self._batch = self._answer.inputs[0].shape[0]
 
     def __call__(self, images):
-        """Outputs float32, first axis N, of images uint8 (N, H, W, 3)."""
-        return np.concatenate([self._answer(self._tensor(image[None])).numpy() for image in images])
+        """Outputs float32, first axis N, of images uint8 (N, H, W, 3); N is a multiple of the file's batch. Raises
+        ValueError for other images."""
+        return np.concatenate([self._answer(self._tensor(batch)).numpy() for batch in in_batches(images, self._batch)])
 
 
 def keep_to_cpu():

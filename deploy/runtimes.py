@@ -75,11 +75,9 @@ class OpenVinoRuntime:
         """Outputs float32, first axis N, of images uint8 (N,H,W,3) RGB; N is a multiple of the batch. Raises ValueError
         for other images."""
         check_images(images, self.input_shape[1:])
-        if len(images) % self.batch:
-            raise ValueError(f"{len(images)} images are no multiple of the batch, {self.batch}: give whole batches")
         outputs = []
-        for start in range(0, len(images), self.batch):
-            self._request.infer([np.ascontiguousarray(images[start : start + self.batch])])
+        for batch in in_batches(images, self.batch):
+            self._request.infer([np.ascontiguousarray(batch)])
             # A copy: the request writes its next answer into the same memory.
             outputs.append(np.array(self._request.get_output_tensor(0).data, dtype=np.float32))
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
@@ -104,15 +102,17 @@ class OnnxRuntime:
         self._session = onnxruntime.InferenceSession(os.fspath(onnx_path), options, providers=[provider])
         if (used := self._session.get_providers()[0]) != wanted:
             raise RuntimeError(f"ONNX Runtime computes with {used}, not with {wanted}, which cannot be used here")
-        self._input = self._session.get_inputs()[0].name
+        source = self._session.get_inputs()[0]
+        self._input, self._batch = source.name, source.shape[0]
         self._spec, self._layout = spec, layout
 
     def __call__(self, images):
-        """Outputs float32, first axis N, of images uint8 (N,H,W,3) RGB."""
+        """Outputs float32, first axis N, of images uint8 (N,H,W,3) RGB; N is a multiple of the file's batch. Raises
+        ValueError for other images."""
         inputs = normalise(images, self._spec)
         if self._layout == "NCHW":
             inputs = np.ascontiguousarray(inputs.transpose(0, 3, 1, 2))
-        outputs = [self._session.run(None, {self._input: image[None]})[0] for image in inputs]
+        outputs = [self._session.run(None, {self._input: batch})[0] for batch in in_batches(inputs, self._batch)]
         return np.concatenate(outputs).astype(np.float32, copy=False)
 
 
@@ -130,20 +130,33 @@ class MxnetRuntime:
 
 
 class KerasRuntime:
-    """A Keras model, float32 NHWC in, probabilities out. `spec` is its InputSpec or CropSpec."""
+    """A Keras model, float32 NHWC in, probabilities out. `spec` is its InputSpec or CropSpec.
 
-    def __init__(self, model, spec):
-        self.model, self._spec = model, spec
+    With `traced` TensorFlow makes a graph of it at the first call of each batch: slow once, faster from then on.
+    """
+
+    def __init__(self, model, spec, traced=False):
+        self.model, self._spec, self._answer = model, spec, model
+        if traced:
+            import tensorflow
+            self._answer = tensorflow.function(model)
 
     def __call__(self, images):
         """Outputs float32, first axis N, of images uint8 (N,H,W,C)."""
-        return np.asarray(self.model(normalise(images, self._spec), training=False), dtype=np.float32)
+        return np.asarray(self._answer(normalise(images, self._spec), training=False), dtype=np.float32)
 
 
 def normalise(images, spec):
     """(images - mean) / std as float32, of images uint8 (N,H,W,C) at the size of the InputSpec or CropSpec `spec`."""
     check_images(images, (spec.height, spec.width, len(spec.mean)))
     return (images.astype(np.float32) - np.float32(spec.mean)) / np.float32(spec.std)
+
+
+def in_batches(images, batch):
+    """Parts of an array of images, `batch` each. Raises ValueError where they do not go up."""
+    if len(images) % batch:
+        raise ValueError(f"{len(images)} images are no multiple of the batch, {batch}: give whole batches")
+    return [images[start : start + batch] for start in range(0, len(images), batch)]
 
 
 def check_images(images, shape):

@@ -132,9 +132,7 @@ def unavailable(row, known):
     lacking = _run_lacks(row.networks, known, convert=row.runtime == FROZEN)
     if lacking:
         return lacking
-    if row.streams != 1:
-        return "this runtime is asked by one caller at a time"
-    return "the frozen graph is made for one image at a time" if row.runtime == FROZEN and row.batch != 1 else None
+    return None if row.streams == 1 else "this runtime is asked by one caller at a time"
 
 
 def _run_lacks(networks, known, convert=False):
@@ -158,10 +156,7 @@ def _onnx_lacks(row, known):
         return _install("onnxruntime")
     if PROVIDERS[row.runtime] not in known.providers:
         return f"the ONNX Runtime that is installed has no {PROVIDERS[row.runtime]}"
-    lacking = _run_lacks(row.networks, known, convert=True)
-    if lacking:
-        return lacking
-    return "ONNX files are made for one image at a time" if row.batch != 1 else None
+    return _run_lacks(row.networks, known, convert=True)
 
 
 def _openvino_lacks(row, known):

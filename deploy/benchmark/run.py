@@ -98,7 +98,7 @@ def plan_of(request):
     if request.data:
         worker.judged_samples(request.data, worker.JUDGED)
     work = worker.Work(request.out, request.bundle, request.runs, files, specs, threads, request.seconds, photos,
-                       request.data)
+                       request.data, tuple(sorted({1, *request.batches})))
     return Plan(rows, cannot, work, peak.subjects(known.devices, tuple(known.devices)))
 
 

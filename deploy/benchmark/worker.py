@@ -1,7 +1,8 @@
 """What a process of its own does for the benchmark: converts, times one row in one round, judges, finds the peak.
 
-    OUT/networks/keypoints.onnx, keypoints.fp32.xml, segmentation...   converted runs, where runs are given
-    OUT/networks/segmentation.frozen.pb                                TensorFlow's frozen graph
+    OUT/networks/keypoints.fp32.xml, segmentation.fp32.xml             converted runs, where runs are given
+    OUT/networks/keypoints.b1.onnx, keypoints.b8.onnx, segmentation... the same for ONNX Runtime, a file for each batch
+    OUT/networks/segmentation.b1.frozen.pb                             TensorFlow's frozen graph, likewise
     OUT/networks/keypoints.npy, segmentation.npy                       photos at the networks' sizes
     OUT/measured.jsonl                                                 a line for all that is measured
 
@@ -46,7 +47,7 @@ class Work:
     """What all processes of a benchmark are told. out: its folder. bundle: folder. runs: {network: folder or None}.
     files: {(network, precision): IR file that it is computed from, which `convert` may have to make, or None}. specs:
     {network: InputSpec}. threads, seconds: of what is timed. photos: folder whose photos are asked. data: labelled
-    dataset, or None."""
+    dataset, or None. batches: settings that runs are converted for, 1 among them."""
 
     out: Path
     bundle: Path
@@ -57,6 +58,7 @@ class Work:
     seconds: float
     photos: Path
     data: Path | None = None
+    batches: tuple = (1,)
 
     @property
     def networks(self):
@@ -67,6 +69,16 @@ class Work:
     def converted(self):
         """Networks whose runs are converted."""
         return [model for model in self.specs if converted_file(self.out, model) in self.files.values()]
+
+
+def onnx_file(work, model, batch):
+    """ONNX file that a run becomes for a batch."""
+    return work.networks / f"{model}.b{batch}.onnx"
+
+
+def frozen_file(work, batch):
+    """Frozen graph that the run of the pixels becomes for a batch."""
+    return work.networks / f"{SEGMENTATION}.b{batch}.frozen.pb"
 
 
 def converted_file(out, model):
@@ -116,7 +128,7 @@ def fit_inputs(work):
 
 
 def convert(work, model):
-    """Converts a run to ONNX and IR, segmentation to a frozen graph too.
+    """Converts a run to ONNX, for each batch, and to IR, segmentation to frozen graphs too.
 
     Raises ValueError where the bundle holds another network than the run.
     """
@@ -125,11 +137,13 @@ def convert(work, model):
     trained = load_run(work, model)
     check_same(trained, Bundle.load(work.bundle))
     work.networks.mkdir(parents=True, exist_ok=True)
-    onnx_to_ir(trained.to_onnx(work.networks / f"{model}.onnx"), trained.spec, work.networks, model, (FULL_PRECISION,))
+    made = {batch: trained.to_onnx(onnx_file(work, model, batch), batch) for batch in work.batches}
+    onnx_to_ir(made[1], trained.spec, work.networks, model, (FULL_PRECISION,))
     if model == SEGMENTATION:
         from deploy.frozen_graph import freeze
 
-        freeze(trained.native.model, trained.spec, work.networks / f"{model}.frozen.pb")
+        for batch in work.batches:
+            freeze(trained.native.model, trained.spec, frozen_file(work, batch), batch)
     append(work.out, {"kind": "converted", "name": model, "round": 0})
 
 
@@ -178,14 +192,17 @@ def network(row, work, model, threads):
         if row.runtime == "TensorRT":
             provider = provider, {"trt_fp16_enable": row.precision == "FP16"}
         layout = "NCHW" if model == KEYPOINTS else "NHWC"
-        return OnnxRuntime(work.networks / f"{model}.onnx", work.specs[model], layout, threads, provider)
+        return OnnxRuntime(onnx_file(work, model, row.batch), work.specs[model], layout, threads, provider)
     if model == SEGMENTATION:
         from deploy.frozen_graph import FrozenGraph, keep_to_cpu, limit_tensorflow
 
         keep_to_cpu()
         limit_tensorflow(threads)
         if row.runtime == FROZEN:
-            return FrozenGraph(work.networks / f"{model}.frozen.pb")
+            return FrozenGraph(frozen_file(work, row.batch))
+        from deploy.runtimes import KerasRuntime
+
+        return KerasRuntime(load_run(work, model).native.model, work.specs[model], traced=True)
     return load_run(work, model).native
 
 
@@ -237,9 +254,9 @@ def _files(row, work):
             xml = Path(work.files[model, row.precision])
             found += [xml, xml.with_suffix(".bin")]
         elif row.runtime in PROVIDERS:
-            found.append(work.networks / f"{model}.onnx")
+            found.append(onnx_file(work, model, row.batch))
         elif row.runtime == FROZEN:
-            found.append(work.networks / f"{model}.frozen.pb")
+            found.append(frozen_file(work, row.batch))
         else:
             weights = "best.params" if model == KEYPOINTS else "best.weights.h5"
             found.append(Path(work.runs[model]) / weights)

@@ -14,7 +14,8 @@ from deploy.convert import (
     keras_to_onnx,
     mxnet_to_onnx,
 )
-from deploy.runtimes import KerasRuntime, MxnetRuntime
+from deploy.frozen_graph import FrozenGraph, freeze
+from deploy.runtimes import KerasRuntime, MxnetRuntime, OnnxRuntime
 from scenes.images import InputSpec
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -203,3 +204,19 @@ def test_a_keras_network_of_an_odd_size(tmp_path, check_conversion):
     assert len(resizes) == 3 and all(node.input[2] == "" and node.input[3] for node in resizes)
     answers = check_conversion(onnx_model, KerasRuntime(network, spec), spec, KERAS_OPSET, ("fp32", "fp16"))
     assert 1e-6 < np.abs(answers["fp16"] - answers["native"]).max() < 1e-2
+    _check_batches_of_two(network, spec, tmp_path)
+
+
+def _check_batches_of_two(network, spec, folder):
+    """Files of a Keras network for two images at a time answer as it does, and take nothing but whole batches."""
+    images = np.random.default_rng(2).integers(0, 256, (4, spec.height, spec.width, 3), np.uint8)
+    native = KerasRuntime(network, spec)(images)
+    made = keras_to_onnx(network, spec.height, spec.width, folder / "twos.onnx", batch=2)
+    freeze(network, spec, folder / "twos.pb", batch=2)
+    in_twos = [OnnxRuntime(made.path, spec, made.layout), FrozenGraph(folder / "twos.pb")]
+    for runtime in [*in_twos, KerasRuntime(network, spec, traced=True)]:
+        answer = runtime(images)
+        assert answer.shape == native.shape and np.abs(answer - native).max() < 1e-5
+    for runtime in in_twos:
+        with pytest.raises(ValueError, match="3 images are no multiple of the batch, 2"):
+            runtime(images[:3])
