@@ -17,7 +17,7 @@ OUTSIDE_GREY = 114  # RGB where the crop reaches out of the photo, as in `scenes
 # Above this many photo pixels to one of the crop, a bilinear warp would skip some: shrink by averaging first.
 SHARP_ENOUGH = 1.5
 # Pixels that axis and extent are found from; more only cost time.
-ENOUGH_POINTS = 20_000
+ENOUGH_POINTS = 5_000
 
 
 def foot_crop(rgb, foot, sheet_to_image, size_px=SIZE_PX, span_mm=SPAN_MM):

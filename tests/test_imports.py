@@ -123,13 +123,14 @@ def test_a_command_file_imports_click_only(module):
         assert third_party(imports_of(name, into_functions=False)) <= {"click"}, name
 
 
-def test_the_answer_path_imports_no_more_than_the_base_install():
-    for name in sorted(loaded_with("deploy.meter")):
+@pytest.mark.parametrize("module", ["deploy.meter", "deploy.classical"])
+def test_the_answer_path_imports_no_more_than_the_base_install(module):
+    for name in sorted(loaded_with(module)):
         assert third_party(imports_of(name, into_functions=False)) <= ANSWER_PATH_LIBRARIES, name
 
 
 def test_the_answer_path_in_a_fresh_interpreter():
-    program = "import json, sys, deploy.meter; print(json.dumps(list(sys.modules)))"
+    program = "import json, sys, deploy.meter, deploy.classical; print(json.dumps(list(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     loaded = roots(set(json.loads(done.stdout.splitlines()[-1])))

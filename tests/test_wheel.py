@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("scenes", "keypoints", "segmentation", "deploy", "experiments")
+TYPED = {"deploy/py.typed", "scenes/py.typed"}
 DATA = ("deploy/bundles/default", "deploy/samples", "deploy/templates", "experiments/results")
 
 
@@ -51,7 +52,7 @@ def test_every_module_is_in_it_and_nothing_of_the_tests(wheel):
     modules = {name for package in PACKAGES for name in files_below(package) if name.endswith(".py")}
     told = {name for name in inside if ".dist-info/" not in name}
     data = {name for folder in DATA for name in files_below(folder)}
-    assert told == modules | data | {"foliopie.py"}
+    assert told == modules | data | TYPED | {"foliopie.py"}
 
 
 def test_it_asks_for_the_base_install_alone(wheel):
@@ -63,7 +64,7 @@ def test_it_asks_for_the_base_install_alone(wheel):
     config.read(ROOT / "setup.cfg")
     wanted = [line for line in config["options"]["install_requires"].split("\n") if line]
     assert len(needed) == len(wanted) and all(any(one.startswith(name) for one in needed) for name in (
-        "numpy", "opencv-python-headless", "pillow", "openvino", "click", "rich", "jinja2"))  # fmt: skip
+        "numpy", "opencv-python-headless", "pillow", "pi-heif", "openvino", "click", "rich", "jinja2"))  # fmt: skip
     entry_points = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
     assert "foliopie = foliopie:main" in archive.read(entry_points).decode()
 

@@ -14,6 +14,7 @@ from scenes.images import (
     PADDING_GREY,
     InputSpec,
     PhotoError,
+    as_photo,
     content_of_input,
     fit_photo,
     input_to_photo,
@@ -33,6 +34,13 @@ def halves(mode, left, right, size=(120, 100)):
 def saved(tmp_path, image, name="photo.png", **options):
     image.save(tmp_path / name, **options)
     return tmp_path / name
+
+
+def heic(tmp_path, image, **options):
+    """The image as a phone's HEIC file, which is written, and here not read, by pillow-heif."""
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(image).save(tmp_path / "photo.heic", **options)
+    return tmp_path / "photo.heic"
 
 
 def two_colours(photo):
@@ -82,6 +90,45 @@ def test_cmyk_jpeg_is_read_as_rgb(tmp_path):
     assert np.allclose(left, 255, atol=3) and np.allclose(right, [255, 0, 0], atol=5)
 
 
+def test_heic_is_read_with_its_alpha_and_from_bytes(tmp_path):
+    path = heic(tmp_path, halves("RGBA", (10, 20, 30, 255), (0, 0, 0, 0)), quality=100)
+    for photo in (read_photo(path), read_photo(path.read_bytes())):
+        left, right = two_colours(photo)
+        assert np.allclose(left, [10, 20, 30], atol=3) and np.allclose(right, 255, atol=3)
+    path.write_bytes(path.read_bytes()[:-len(path.read_bytes()) // 3])
+    code, message = code_and_message(path)
+    assert code == "unreadable_image" and "damaged or cut short" in message
+
+
+def test_heic_without_its_library_is_an_error_that_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(scenes.images, "_register_heif", lambda: False)
+    (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    assert "pi-heif, which is not installed" in code_and_message(tmp_path / "photo.heic")[1]
+
+
+def test_a_photo_may_be_given_as_path_bytes_pixels_or_photo(tmp_path):
+    path = saved(tmp_path, halves("RGB", (1, 2, 3), (200, 100, 50)))
+    photo = read_photo(path)
+    for given in (path, str(path), path.read_bytes(), photo.rgb, photo):
+        assert np.array_equal(as_photo(given).rgb, photo.rgb)
+    bgr = photo.rgb[:, :, ::-1]
+    assert as_photo(bgr[:, :, ::-1]).rgb.flags.c_contiguous
+
+
+@pytest.mark.parametrize("given, said", [
+    (np.zeros((200, 200, 3)), "array float64 (200, 200, 3); it must be uint8 (H, W, 3)"),
+    (np.zeros((200, 200), np.uint8), "array uint8 (200, 200)"),
+    (np.zeros((200, 200, 4), np.uint8), "array uint8 (200, 200, 4)"),
+    (np.zeros((3, 200, 200), np.uint8), "array uint8 (3, 200, 200)"),
+    (np.zeros((200, 99, 3), np.uint8), "99 x 200 pixels"),
+    (b"no image", "not an image"), (b"", "empty"), (7, "given as int; it must be a path"),
+    (Image.new("RGB", (200, 200)), "numpy.asarray(image.convert('RGB'))")])
+def test_what_is_no_photo_is_said(given, said):
+    with pytest.raises(PhotoError) as caught:
+        as_photo(given)
+    assert said in caught.value.message and "\n" not in caught.value.message
+
+
 def test_the_first_of_several_frames_is_taken(tmp_path):
     frames = [Image.new("L", (120, 100), value) for value in (30, 200)]
     path = saved(tmp_path, frames[0], "photo.gif", save_all=True, append_images=frames[1:])
@@ -99,14 +146,51 @@ def test_every_orientation_gives_the_upright_photo(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     exif.get_ifd(0x8769)[0xA405] = 26
-    photo = read_photo(saved(tmp_path, Image.fromarray(np.ascontiguousarray(stored)), exif=exif))
-    assert np.array_equal(photo.rgb, upright)
-    assert photo.focal_px == pytest.approx(26 / FILM_DIAGONAL_MM * np.hypot(110, 130))
+    turned = Image.fromarray(np.ascontiguousarray(stored))
+    paths = [saved(tmp_path, turned, f"photo.{suffix}", exif=exif.tobytes(), **options) for suffix, options in (
+        ("png", {}), ("webp", {"lossless": True}), ("jpg", {"quality": 98, "subsampling": 0}))]
+    for path in [*paths, heic(tmp_path, turned, exif=exif.tobytes(), quality=95)]:
+        photo = read_photo(path)
+        assert photo.rgb.shape == upright.shape, path
+        assert np.abs(photo.rgb.astype(int) - upright).max() <= (0 if path.suffix in (".png", ".webp") else 30), path
+        assert photo.focal_px == pytest.approx(26 / FILM_DIAGONAL_MM * np.hypot(110, 130))
 
 
 def test_tiff_is_turned_once(tmp_path):
     path = saved(tmp_path, Image.new("RGB", (100, 150)), "photo.tif", tiffinfo={0x0112: 6})
     assert read_photo(path).rgb.shape == (100, 150, 3)
+
+
+def smooth_photo(width, height):
+    """uint8 (height, width, 3) that changes slowly, with one bright square of 8 x 8 pixels at (80, 48)."""
+    rows, columns = np.mgrid[:height, :width]
+    rgb = np.stack([columns * 200 / width, rows * 200 / height, np.full(rows.shape, 90.0)], axis=-1).astype(np.uint8)
+    rgb[48:56, 80:88] = 255
+    return rgb
+
+
+@pytest.mark.parametrize("name, size, factor", [
+    ("photo.jpg", (640, 400), 4), ("photo.jpg", (645, 403), 4), ("photo.jpg", (310, 400), 2),
+    ("photo.jpg", (319, 200), 1), ("photo.png", (640, 400), 4), ("photo.png", (645, 403), 4),
+    ("photo.tif", (160, 1300), 8)])  # fmt: skip
+def test_a_large_photo_is_shrunk_while_it_is_read(tmp_path, name, size, factor):
+    Image.fromarray(smooth_photo(*size)).save(tmp_path / name, **({"quality": 95} if name == "photo.jpg" else {}))
+    photo, whole = read_photo(tmp_path / name, enough_px=160), read_photo(tmp_path / name)
+    assert (photo.shrunk, photo.size, whole.shrunk, whole.size) == (factor, size, 1, size)
+    width, height = (side // factor for side in size)
+    # JPEG keeps a last pixel that is not whole.
+    assert abs(photo.rgb.shape[1] - width) <= 1 and abs(photo.rgb.shape[0] - height) <= 1
+    means = whole.rgb[: height * factor, : width * factor].reshape(height, factor, width, factor, 3).mean(axis=(1, 3))
+    assert np.abs(photo.rgb[:height, :width] - means).max() <= (12 if name == "photo.jpg" else 1)
+
+
+def test_a_photo_that_was_turned_is_shrunk_too(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(smooth_photo(640, 400)).save(tmp_path / "photo.jpg", exif=exif, quality=95)
+    photo, whole = read_photo(tmp_path / "photo.jpg", 300), read_photo(tmp_path / "photo.jpg")
+    assert photo.size == whole.size == (400, 640) and photo.rgb.shape == (320, 200, 3)
+    assert np.abs(photo.rgb - whole.rgb.reshape(320, 2, 200, 2, 3).mean(axis=(1, 3))).max() <= 12
 
 
 def test_a_damaged_header_spoils_no_pixel(tmp_path):
@@ -124,7 +208,7 @@ def code_and_message(path):
 
 @pytest.mark.parametrize("content, said", [
     (b"", "empty"), (b"not an image at all", "not an image"), (b"\xff\xd8\xff\xe0", "image"),
-    (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "JPEG"),
+    (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
     (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 200 200\n", "image")])
 def test_what_is_no_image_is_unreadable(tmp_path, content, said):
     (tmp_path / "photo.jpg").write_bytes(content)
@@ -171,6 +255,47 @@ def test_a_huge_image_is_refused_by_its_header_without_a_warning(tmp_path, recwa
     assert code == "image_too_large" and "60000 x 60000" in message
     assert Image.MAX_IMAGE_PIXELS == limit
     assert not recwarn.list
+
+
+@pytest.mark.parametrize(("name", "at"), [("photo.gif", 6), ("photo.bmp", 18)])
+def test_a_small_file_that_says_it_is_huge_is_refused_by_its_header(tmp_path, name, at):
+    """Of a file with a damaged size Pillow would make room for all pixels before it finds out that there are none."""
+    path = saved(tmp_path, Image.new("P", (120, 100)), name)
+    data = bytearray(path.read_bytes())
+    size = 2 if name.endswith("gif") else 4
+    data[at:at + 2 * size] = b"".join(side.to_bytes(size, "little") for side in (14_000, 13_000))
+    if name.endswith("gif"):  # its first frame, behind the palette, says it again
+        frame = data.index(b",", 13)
+        data[frame + 5:frame + 9] = data[6:10]
+    path.write_bytes(data)
+    code, message = code_and_message(path)
+    assert code == "image_too_large" and "14000 x 13000" in message and f"{len(data)} bytes" in message
+
+
+def test_a_photo_without_enough_memory_is_too_large(tmp_path, monkeypatch):
+    def load(image):
+        raise MemoryError
+
+    path = saved(tmp_path, Image.new("L", (120, 100)))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    code, message = code_and_message(path)
+    assert code == "image_too_large" and "memory" in message
+
+
+@pytest.mark.parametrize("mode", ["I;16", "F", "RGBA", "LA", "P"])
+def test_strips_leave_no_seam(tmp_path, monkeypatch, mode):
+    rng = np.random.default_rng(4)
+    if mode in ("I;16", "F"):
+        values = rng.uniform(0, 1, (130, 120))
+        image = Image.fromarray((values * 65535).astype(np.uint16) if mode == "I;16" else values.astype(np.float32))
+    else:
+        noise = Image.fromarray(rng.integers(0, 256, (130, 120, 4), dtype=np.uint8), "RGBA")
+        image = noise.convert("RGB").quantize(16) if mode == "P" else noise.convert(mode)
+    options = {"transparency": 3} if mode == "P" else {}
+    path = saved(tmp_path, image, "photo.tif" if mode == "F" else "photo.png", **options)
+    whole = read_photo(path).rgb
+    monkeypatch.setattr(scenes.images, "STRIP_PIXELS", 120 * 7)
+    assert np.array_equal(read_photo(path).rgb, whole) and whole.std() > 10
 
 
 def test_an_image_over_the_limit_of_pillow_and_under_ours_is_read(tmp_path, monkeypatch, recwarn):
