@@ -142,6 +142,12 @@ class Camera:
         along = np.where(np.isfinite(along) & (along > 0), along, np.nan)[:, None]
         return position[:2] + along * rays[:, :2]
 
+    def enlarged(self, factor, size):
+        """The same camera for the photo enlarged by a factor: pixel x becomes (x + 0.5) * factor - 0.5. size: (width,
+        height) of the enlarged photo."""
+        center = (self.center_px + 0.5) * factor - 0.5
+        return Camera(self.focal_px * factor, center, self.rotation, self.translation_mm, *size)
+
     def to_json(self):
         """Plain dict of numbers and lists; `Camera.from_json` makes an equal camera of it."""
         return {"focal_px": self.focal_px, "center_px": self.center_px.tolist(),
@@ -159,12 +165,21 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class Rival:
+    """What the sheet may be as well: SheetFormat, long side as in SheetDecision, posterior probability 0..1."""
+
+    format: object
+    long_side: str
+    probability: float
+
+
+@dataclass(frozen=True)
 class SheetDecision:
     """What the sheet is and the camera that follows.
 
     format: SheetFormat. long_side: "vertical" (corner 0 to 1 is the short side) or "horizontal". confidence:
     0..1, posterior probability of that format and side together. camera: Camera. focal_from: "exif",
-    "sheet", "default".
+    "sheet", "default". rivals: a Rival for every other format and side that was weighed, likeliest first.
     """
 
     format: object
@@ -172,6 +187,7 @@ class SheetDecision:
     confidence: float
     camera: Camera
     focal_from: str
+    rivals: tuple = ()
 
 
 def focal_from_exif(exif, width, height):
@@ -211,12 +227,13 @@ def _positive(value):
     return number if isfinite(number) and number > 0 else None
 
 
-def camera_from_corners(corners_px, corners_mm, size, focal_px=None):
+def camera_from_corners(corners_px, corners_mm, size, focal_px=None, sigmas_px=None):
     """The camera that sees sheet corners at given pixels: (Camera, focal_from).
 
     corners_px: (4, 2), pixels, clockwise. corners_mm: (4, 2), the same corners in the sheet frame, as
     `scenes.sheet.corners_mm` gives them. size: (width, height) of the photo. focal_px: known focal length or
-    None.
+    None. sigmas_px: (4,), how far each corner may be off, standard deviations per coordinate; None: all alike,
+    by CORNER_SIGMA_DIAGONALS.
 
     The principal point is the photo's middle. A given focal length is kept ("exif"). Else the one is
     searched for that best agrees with the corners and with what phones have ("sheet"); where the corners
@@ -224,30 +241,31 @@ def camera_from_corners(corners_px, corners_mm, size, focal_px=None):
     The pose minimises the reprojection error. Raises ValueError where the corners are not a convex
     quadrilateral, clockwise, seen from above.
     """
-    corners_px = _checked_quad(corners_px)
+    corners_px, sigmas_px = _checked_quad(corners_px), _checked_sigmas(sigmas_px, size)
     corners_mm = np.asarray(corners_mm, dtype=np.float64)
     diagonal = hypot(*size)
     if focal_px is not None:
-        return _fit_pose(corners_px, corners_mm, size, float(focal_px), focal_log_sigma=0.0), "exif"
+        return _fit_pose(corners_px, corners_mm, size, sigmas_px, float(focal_px), focal_log_sigma=0.0), "exif"
     log_focals = np.linspace(*np.log(SEARCH_DIAGONALS_RANGE), SEARCH_STEPS) + log(diagonal)
     width, height = np.ptp(corners_mm, axis=0)
-    misfit = _misfit(corners_px, size, np.exp(log_focals), log(width / height))
+    misfit = _misfit(corners_px, sigmas_px, size, np.exp(log_focals), log(width / height))
     default = log(DEFAULT_FOCAL_DIAGONALS * diagonal)
     weights = np.exp(-0.5 * (misfit - misfit.min()))
     mean = weights @ log_focals / weights.sum()
     told_sigma = np.sqrt(weights @ (log_focals - mean) ** 2 / weights.sum())
     if told_sigma > DEFAULT_FOCAL_LOG_SIGMA:
-        return _fit_pose(corners_px, corners_mm, size, exp(default), focal_log_sigma=0.0), "default"
+        return _fit_pose(corners_px, corners_mm, size, sigmas_px, exp(default), focal_log_sigma=0.0), "default"
     best = np.argmin(misfit + ((log_focals - default) / DEFAULT_FOCAL_LOG_SIGMA) ** 2)
-    camera = _fit_pose(corners_px, corners_mm, size, exp(log_focals[best]), DEFAULT_FOCAL_LOG_SIGMA)
+    camera = _fit_pose(corners_px, corners_mm, size, sigmas_px, exp(log_focals[best]), DEFAULT_FOCAL_LOG_SIGMA)
     return camera, "sheet"
 
 
-def decide_sheet(corners_px, size, focal_px=None, formats=("a4", "letter")):
+def decide_sheet(corners_px, size, focal_px=None, formats=("a4", "letter"), sigmas_px=None):
     """Which format lies there, which side is the long one, and the camera: SheetDecision.
 
     corners_px: (4, 2), pixels, published order. size: (width, height) of the photo. focal_px: from EXIF, or
-    None. formats: names in `scenes.sheet.FORMATS` to choose from; one name decides the long side alone.
+    None. formats: names in `scenes.sheet.FORMATS` to choose from; one name decides the long side alone. sigmas_px:
+    as `camera_from_corners` takes them.
 
     Each of the (format, long side) pairs is weighed by how well a camera with square pixels, a centred
     principal point and a likely focal length explains the corners: the sides' ratio and right angle that the
@@ -255,7 +273,7 @@ def decide_sheet(corners_px, size, focal_px=None, formats=("a4", "letter")):
     through; the focal length is integrated out over a log-normal prior (narrow round EXIF's, wide round a
     phone's). Raises as `camera_from_corners` does, and KeyError for an unknown format.
     """
-    corners_px = _checked_quad(corners_px)
+    corners_px, sigmas_px = _checked_quad(corners_px), _checked_sigmas(sigmas_px, size)
     diagonal = hypot(*size)
     center, sigma = ((focal_px, EXIF_FOCAL_LOG_SIGMA) if focal_px is not None
                      else (DEFAULT_FOCAL_DIAGONALS * diagonal, DEFAULT_FOCAL_LOG_SIGMA))
@@ -267,16 +285,17 @@ def decide_sheet(corners_px, size, focal_px=None, formats=("a4", "letter")):
     for name in formats:
         for long_side in LONG_SIDES:
             width, height = np.ptp(corners_mm(FORMATS[name], long_side), axis=0)
-            misfit = _misfit(corners_px, size, focals, log(width / height))
+            misfit = _misfit(corners_px, sigmas_px, size, focals, log(width / height))
             hypotheses.append((FORMATS[name], long_side))
             scores.append(np.logaddexp.reduce(log_prior - 0.5 * misfit) + log(FORMAT_PRIOR[name]))
     scores = np.array(scores)
     best = int(np.argmax(scores))
     guarded = np.logaddexp(scores, log(OUTLIER_SHARE))
-    confidence = float(np.exp(guarded[best] - np.logaddexp.reduce(guarded)))
+    probabilities = np.exp(guarded - np.logaddexp.reduce(guarded))
+    rivals = tuple(Rival(*hypotheses[k], float(probabilities[k])) for k in np.argsort(-scores)[1:])
     fmt, long_side = hypotheses[best]
-    camera, focal_from = camera_from_corners(corners_px, corners_mm(fmt, long_side), size, focal_px)
-    return SheetDecision(fmt, long_side, confidence, camera, focal_from)
+    camera, focal_from = camera_from_corners(corners_px, corners_mm(fmt, long_side), size, focal_px, sigmas_px)
+    return SheetDecision(fmt, long_side, float(probabilities[best]), camera, focal_from, rivals)
 
 
 def _checked_quad(corners_px):
@@ -293,15 +312,24 @@ def _checked_quad(corners_px):
     return corners
 
 
-def _misfit(corners_px, size, focals_px, log_aspect):
+def _checked_sigmas(sigmas_px, size):
+    """Standard deviations float64 (4,), all CORNER_SIGMA_DIAGONALS for None, or ValueError unless positive."""
+    if sigmas_px is None:
+        return np.full(4, CORNER_SIGMA_DIAGONALS * hypot(*size))
+    sigmas = np.asarray(sigmas_px, dtype=np.float64)
+    if sigmas.shape != (4,) or not (np.isfinite(sigmas) & (sigmas > 0)).all():
+        raise ValueError(f"sigmas_px is {sigmas_px!r:.80}; it must be four positive numbers of pixels, one a corner")
+    return sigmas
+
+
+def _misfit(corners_px, sigmas_px, size, focals_px, log_aspect):
     """Chi-square (2 degrees of freedom) of the corners against a sheet of width / height exp(log_aspect):
     (F,).
 
     corners_px: (4, 2). focals_px: (F,), focal lengths to try. Distance is in units of what corners off by
-    CORNER_SIGMA_DIAGONALS in each coordinate do to ratio and angle, together with MODEL_SIGMA.
+    sigmas_px (4,) in each coordinate do to ratio and angle, together with MODEL_SIGMA.
     """
-    sigma_px = CORNER_SIGMA_DIAGONALS * hypot(*size)
-    shifts = sigma_px * np.eye(8).reshape(8, 4, 2)
+    shifts = np.diag(np.repeat(sigmas_px, 2)).reshape(8, 4, 2)
     centered = corners_px - (np.array(size) - 1) / 2
     seen = _ratio_and_angle(np.concatenate([centered[None], centered + shifts, centered - shifts]), focals_px)
     spread = (seen[1:9] - seen[9:]) / 2  # (8, F, 2): one standard deviation of each coordinate
@@ -349,7 +377,7 @@ def _axes_of_squares(quads):
     return matrix[:, :, :2]
 
 
-def _fit_pose(corners_px, corners_mm, size, focal_px, focal_log_sigma):
+def _fit_pose(corners_px, corners_mm, size, sigmas_px, focal_px, focal_log_sigma):
     """Camera of least reprojection error, its focal length free to move by about focal_log_sigma (0: fixed).
 
     A planar target has two poses that look alike (Collins and Bartoli, "Infinitesimal plane-based pose
@@ -365,7 +393,7 @@ def _fit_pose(corners_px, corners_mm, size, focal_px, focal_log_sigma):
         start = np.concatenate([turn.ravel(), shift.ravel(), [log(focal_px)]])
         if not np.isfinite(start).all():
             continue
-        cost, solution = _refine(start, points, corners_px, center, focal_log_sigma, hypot(*size))
+        cost, solution = _refine(start, points, corners_px, sigmas_px, center, focal_log_sigma, hypot(*size))
         rotation = cv2.Rodrigues(solution[:3])[0]
         camera = Camera(exp(solution[6]), center, rotation, solution[3:6], *size)
         if camera.height_mm > 0 and np.isfinite(camera.project(points)).all():
@@ -376,13 +404,13 @@ def _fit_pose(corners_px, corners_mm, size, focal_px, focal_log_sigma):
     return min(fits, key=lambda fit: fit[0])[1]
 
 
-def _refine(start, points, corners_px, center, focal_log_sigma, diagonal, iterations=50):
+def _refine(start, points, corners_px, sigmas_px, center, focal_log_sigma, diagonal, iterations=50):
     """Levenberg-Marquardt on (rotation vector, translation, log focal): (cost, solution (7,)).
 
-    Residuals: reprojection in units of the corners' sigma and, where the focal length is free, its distance
+    Residuals: reprojection in units of the corners' sigmas and, where the focal length is free, its distance
     from the default in units of focal_log_sigma.
     """
-    sigma_px = CORNER_SIGMA_DIAGONALS * diagonal
+    sigma_px = np.repeat(sigmas_px, 2)
     free = np.arange(7) < (7 if focal_log_sigma > 0 else 6)
     log_default = log(DEFAULT_FOCAL_DIAGONALS * diagonal)
 
@@ -391,7 +419,7 @@ def _refine(start, points, corners_px, center, focal_log_sigma, diagonal, iterat
         projected, jacobian = cv2.projectPoints(points, p[:3], p[3:6], _intrinsics(focal, center), None)
         error = (projected.reshape(-1) - corners_px.reshape(-1)) / sigma_px
         # cv2 gives derivatives by fx and fy: log focal moves both, times the focal length.
-        slope = np.column_stack([jacobian[:, :6], jacobian[:, 6:8].sum(axis=1) * focal]) / sigma_px
+        slope = np.column_stack([jacobian[:, :6], jacobian[:, 6:8].sum(axis=1) * focal]) / sigma_px[:, None]
         if focal_log_sigma > 0:
             error = np.append(error, (p[6] - log_default) / focal_log_sigma)
             slope = np.vstack([slope, np.eye(7)[6] / focal_log_sigma])
@@ -408,7 +436,7 @@ def _refine(start, points, corners_px, center, focal_log_sigma, diagonal, iterat
         gain = error @ error - trial_error @ trial_error
         if gain > 0:
             solution, error, slope, damping = trial, trial_error, trial_slope, damping / 10
-            if gain < 1e-12 * (error @ error + 1e-12):
+            if gain < 1e-9 * (error @ error + 1e-9):
                 break
         else:
             damping *= 10

@@ -290,6 +290,36 @@ def test_constants_are_what_their_comments_say():
     assert log(corners_mm(A4)[1, 1] / corners_mm(A4)[1, 0]) == pytest.approx(log(297 / 210))
 
 
+def test_a_corner_that_is_said_to_be_uncertain_bends_nothing():
+    truth = camera_at(25)
+    corners = paper_seen_by(truth)
+    corners[2] += (40, -30)
+    sigmas = np.array([1.0, 1.0, 100.0, 1.0])
+    believed, _ = camera_from_corners(corners, corners_mm(A4), SIZE, 1500.0)
+    doubted, _ = camera_from_corners(corners, corners_mm(A4), SIZE, 1500.0, sigmas)
+    assert abs(believed.tilt_deg - 25) > 1
+    assert doubted.tilt_deg == pytest.approx(25, abs=0.1)
+    assert doubted.height_mm == pytest.approx(truth.height_mm, rel=0.002)
+
+
+def test_uncertain_corners_tell_less_of_the_format():
+    corners, _ = seen_corners(camera_at(20), LETTER)
+    sure, doubtful = (decide_sheet(corners, SIZE, 1500.0, sigmas_px=np.full(4, sigma)) for sigma in (2.0, 60.0))
+    assert sure.format is LETTER and sure.confidence > 0.95
+    assert doubtful.confidence < 0.7
+    for decision in (sure, doubtful):
+        assert len(decision.rivals) == 3
+        assert decision.confidence + sum(rival.probability for rival in decision.rivals) == pytest.approx(1, abs=0.02)
+        assert [rival.probability for rival in decision.rivals] == sorted(
+            (rival.probability for rival in decision.rivals), reverse=True)
+
+
+@pytest.mark.parametrize("sigmas", [[1, 1, 1], [1, 1, 1, 0], [1, 1, 1, float("nan")], 2.0])
+def test_sigmas_are_four_positive_numbers(sigmas):
+    with pytest.raises(ValueError, match="sigmas_px"):
+        camera_from_corners(paper_seen_by(camera_at(20)), corners_mm(A4), SIZE, sigmas_px=sigmas)
+
+
 def test_homography_and_camera_agree_on_the_paper():
     corners, long_side = seen_corners(camera_at(30), A4)
     decision = decide_sheet(corners, SIZE, 1500.0)
