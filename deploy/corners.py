@@ -27,6 +27,8 @@ from scenes.labels import SHEET
 BY_EDGES = "edges"  # both edges next to the corner were found: their intersection
 BY_ONE_EDGE = "edge"  # one edge was found: the network's corner moved onto it
 BY_NETWORK = "network"  # as the network gave it
+BY_MASK = "mask"  # from the outline of sheet and feet in the mask, in place of the network's
+BY_SHAPE = "shape"  # from the other corners and the sheet's known shape
 
 # Shares of the photo's diagonal.
 SIDE_RANGE = 0.025  # the network is off by up to 1 %; beyond that the prior below should decide
@@ -36,6 +38,7 @@ PRIOR_SCALE = 0.02  # a line this far from the network's loses about two fifths 
 CORNER_GAP = 0.015  # share of a side next to its corner that is left out: rounded and dog-eared corners
 MIN_POSITIONS = 12  # positions with sheet beside them below which a piece is widened to the whole side
 MIN_STEP = 0.3  # a found line's mean step, in units of the difference between inside and outside
+ENOUGH_COLOURS = 500  # on either side of an edge
 MIN_INLIERS = 0.4  # share of the positions along a piece whose own step lies on the line
 MIN_CONTRAST_LAB = 4.0  # CIELAB difference between inside and outside below which luminance is used instead
 SUPPORT_REACH = 0.012  # share of the diagonal to either side from which `edge_support` takes inside and outside
@@ -47,10 +50,10 @@ MIN_ANGLE_DEG = 25.0  # two sides that meet under a smaller angle give no trustw
 class Pass:
     """One run around the quadrilateral.
 
-    long_side: px to which the photo is shrunk for it (None: not shrunk); range_share: search range to either side,
-    share of the photo's diagonal; step_sigma_px: scale of the step filter; tolerance_px: how far an edge may wander
-    from the straight line that is searched; positions: samples along a whole side; piece_share: share of a side that is
-    fitted next to each of its corners (1: one line for the whole side).
+    long_side: px to which the photo is shrunk for it, about (None: not shrunk); range_share: search range to either
+    side, share of the photo's diagonal; step_sigma_px: scale of the step filter; tolerance_px: how far an edge may
+    wander from the straight line that is searched; positions: samples along a whole side; piece_share: share of a side
+    that is fitted next to each of its corners (1: one line for the whole side).
     """
 
     long_side: int | None
@@ -139,12 +142,15 @@ def is_convex(corners):
 
 
 def _shrunk(rgb, long_side):
+    """rgb with a long side near long_side px, and the scale (2,) to it: shrunk by a whole number, which is several
+    times as fast as by another. Rows and columns at the end that make no whole pixel are left out."""
     height, width = rgb.shape[:2]
-    if long_side is None or max(height, width) <= long_side:
+    factor = 1 if long_side is None else max(1, round(max(height, width) / long_side))
+    if factor == 1 or factor > min(height, width):
         return rgb, np.ones(2)
-    factor = long_side / max(height, width)
-    size = max(1, round(width * factor)), max(1, round(height * factor))
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.array([size[0] / width, size[1] / height])
+    size = width // factor, height // factor
+    whole = rgb[: size[1] * factor, : size[0] * factor]
+    return cv2.resize(whole, size, interpolation=cv2.INTER_AREA), np.full(2, 1 / factor)
 
 
 def _believable(start, before, after, found_before, found_after, limit_px):
@@ -260,19 +266,24 @@ def _band(ends, shares, offsets):
 def _inside_signal(rgb, points, offsets):
     """How much each sample of the band looks like the inside.
 
-    points: (n, m, 2) px; offsets: (m,) px. Returns (signal float64 (n, m): 0 at the outside's median colour, 1 at
+    points: (n, m, 2) px; offsets: (m,) px. Returns (signal float32 (n, m): 0 at the outside's median colour, 1 at
     the inside's, clipped to [-0.5, 1.5]; bool (n, m): the sample lies in the photo).
     """
     height, width = rgb.shape[:2]
     maps = points.astype(np.float32)
     colours = cv2.remap(rgb, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    lab = cv2.cvtColor(colours.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float64)
+    lab = cv2.cvtColor(colours.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     in_photo = np.all((points >= 0) & (points <= [width - 1, height - 1]), axis=-1)
     far = 0.4 * offsets[-1]
-    inside = lab[:, offsets > far][in_photo[:, offsets > far]]
-    outside = lab[:, offsets < -far][in_photo[:, offsets < -far]]
+    inside, outside = lab[:, offsets > far], lab[:, offsets < -far]
+    if in_photo.all():
+        inside, outside = inside.reshape(-1, 3), outside.reshape(-1, 3)
+    else:
+        inside, outside = inside[in_photo[:, offsets > far]], outside[in_photo[:, offsets < -far]]
     if len(inside) < 8 or len(outside) < 8:
         return np.zeros(lab.shape[:2]), in_photo
+    # Evenly thinned out: medians and spreads of hundreds of colours are those of all.
+    inside, outside = (part[:: 1 + len(part) // ENOUGH_COLOURS].astype(np.float64) for part in (inside, outside))
     inner, outer = np.median(inside, axis=0), np.median(outside, axis=0)
     difference = inner - outer
     if np.linalg.norm(difference) < MIN_CONTRAST_LAB:
@@ -280,14 +291,21 @@ def _inside_signal(rgb, points, offsets):
     else:
         # 0.15 of the contrast as a floor of the spread: chroma that is noise-free by chance must not rule.
         floor = (0.15 * np.linalg.norm(difference) + 1.0) ** 2
-        spread = sum(np.cov(_clipped(part - centre).T) for part, centre in ((inside, inner), (outside, outer)))
+        spread = sum(_covariance(_clipped(part - centre)) for part, centre in ((inside, inner), (outside, outer)))
         weights = np.linalg.solve(spread / 2 + floor * np.eye(3), difference)
-    signal = (lab - outer) @ weights / (difference @ weights)
+    weights = weights / (difference @ weights)
+    signal = lab @ weights.astype(np.float32) - np.float32(outer @ weights)
     return np.clip(signal, -0.5, 1.5), in_photo
 
 
 def _clipped(residuals, limit=30.0):
     return np.clip(residuals, -limit, limit)
+
+
+def _covariance(values):
+    """Covariance (3, 3) of values (n, 3)."""
+    around = values - values.mean(axis=0)
+    return around.T @ around / max(len(values) - 1, 1)
 
 
 def _steps(signal, sigma_px):
@@ -297,7 +315,7 @@ def _steps(signal, sigma_px):
     # Mean of a one-sided Gaussian window inside minus the same outside.
     kernel = np.sign(x) * np.exp(-0.5 * (x / sigma_px) ** 2)
     kernel = kernel / np.abs(kernel).sum() * 2
-    steps = cv2.filter2D(signal, cv2.CV_64F, kernel[None], borderType=cv2.BORDER_REPLICATE)
+    steps = cv2.filter2D(np.asarray(signal, np.float64), cv2.CV_64F, kernel[None], borderType=cv2.BORDER_REPLICATE)
     return np.clip(cv2.blur(steps, (1, 3)), -0.3, 1.0)
 
 
@@ -312,12 +330,9 @@ def _search_line(steps, offsets, along, tolerance_px, prior_px):
     stride = 1 if len(offsets) <= 50 else 2
     grid = np.arange(0, len(offsets), stride)
     near, far = np.meshgrid(grid, grid, indexing="ij")
-    rows = np.linspace(0, len(along) - 1, min(len(along), 48)).astype(int)
-    total = np.zeros(near.shape)
-    for row in rows:
-        column = np.rint(near + (far - near) * along[row]).astype(int)
-        total += steps[row][column]
-    mean = total / len(rows)
+    rows = np.linspace(0, len(along) - 1, min(len(along), 48)).astype(int)[:, None, None]
+    columns = np.rint(near + (far - near) * along[rows]).astype(np.int32)
+    mean = steps.ravel()[rows * steps.shape[1] + columns].mean(axis=0)
     distance = np.maximum(np.abs(offsets[near]), np.abs(offsets[far])) / prior_px
     best = np.unravel_index(np.argmax(mean * np.exp(-0.5 * distance**2)), mean.shape)
     return (offsets[near[best]], offsets[far[best]]), float(mean[best])
@@ -340,14 +355,19 @@ def _refine_line(steps, offsets, along, line, window_px):
         return None
     place = offsets[index[ok]] + 0.5 * (left - right)[ok] / curve[ok]
     t, strength = along[ok], top[ok]
-    design = np.stack([1 - t, t], axis=1)
+    design = np.stack([1 - t, t])
     ends, spread = np.array(line, float), 1.0
     for _ in range(7):
-        residual = np.abs(place - design @ ends)
-        spread = max(0.3, 1.4826 * float(np.median(residual)))
-        weight = np.sqrt(strength / np.maximum(1.0, residual / spread))
-        ends = np.linalg.lstsq(design * weight[:, None], place * weight, rcond=None)[0]
-    residual = np.abs(place - design @ ends)
+        residual = np.abs(place - ends @ design)
+        spread = max(0.3, 1.4826 * _median(residual))
+        weighted = design * (strength / np.maximum(1.0, residual / spread))
+        ends = np.linalg.solve(weighted @ design.T, weighted @ place)
+    residual = np.abs(place - ends @ design)
     if np.sum(residual <= max(1.5, 2.5 * spread)) < MIN_INLIERS * len(along):
         return None
     return ends
+
+
+def _median(values):
+    """Upper median of values (n,): numpy's own takes ten times as long on so few."""
+    return float(np.partition(values, len(values) // 2)[len(values) // 2])

@@ -3,42 +3,64 @@
 A foot's outline in the mask is thrown onto planes parallel to the sheet and measured there as ISO 7250-1 says: length
 along the axis from the heel's rearmost point to the tip of the second toe, breadth across it over the ball.
 
-A foot is not flat. Its heel, toes and ball are rounded bodies at some height over the sheet, and a camera that is not
-straight above sees their outline displaced. Each extreme is therefore taken on the plane at its own height z, and what
-a rounded body of radius r shows beyond its true extent, r (1 / cos(theta) - 1), is taken off again, with theta the
-angle between the vertical and the line of sight's part in the plane of that extreme's direction and the vertical.
+A foot is not flat. Its heel, toes and ball are bodies over the sheet, and a camera that is not straight above sees
+their outline displaced. Each extreme is therefore measured where its line of sight meets the sheet, and what the foot's
+part shows beyond its true extent there is taken off again: how much that is on average, by the slant of the line of
+sight, is `Extreme.shown`.
 
 Where the leg hides the heel, as it does in most photos from above, the mean outline of `deploy.outline` stands in for
 what is not seen, and the foot says so.
 
-Heights and radii are means over 72 legs with real-shaped feet of people from children to old (foot length 165 to
-274 mm): the height of the vertex that is rearmost, foremost, innermost or outermost. Radii are rough.
+Heights are means over 72 legs with real-shaped feet of people from children to old (foot length 165 to 274 mm): of the
+vertex that is rearmost, foremost, innermost or outermost. What is shown at a slant is, for the sides, a mean over 400
+such legs, and for heel and toes the median over the feet of 1,200 rendered training scenes with their true masks, where
+the leg covers a part of them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
 
 import cv2
 import numpy as np
 
 from deploy.corners import from_resized, to_resized
-from deploy.outline import AXIS_ACROSS, distances_mm, fit_outline
+from deploy.outline import AXIS_ACROSS, LENGTH_PER_WIDTH, LOG_RATIO_SD, distances_mm, fit_outline
+from deploy.side_view import foot_profile, is_beside
 from scenes.labels import BACKGROUND, LEFT_FOOT, RIGHT_FOOT, SHEET
 
 
 @dataclass(frozen=True)
 class Extreme:
-    """Where a rounded part of the foot shows its outline: its height over the sheet, and its radius, in mm."""
+    """A part of the foot that ends it in one direction. height_mm: of its end over the sheet. shown: for each of
+    SLANTS, how far beyond that end it shows where its line of sight meets the sheet, as a share of the foot's length;
+    shown_sd: standard deviation of that among feet."""
 
     height_mm: float
-    radius_mm: float
+    shown: tuple
+    shown_sd: tuple
+
+    def beyond(self, slants):
+        """Mean and standard deviation, shares of the foot's length, (N,) each, at slants (N,)."""
+        return np.interp(slants, SLANTS, self.shown), np.interp(slants, SLANTS, self.shown_sd)
 
 
-HEEL = Extreme(31.0, 25.0)
-TOES = Extreme(13.7, 10.0)
-MEDIAL = Extreme(14.0, 12.0)  # ball of the big toe
-LATERAL = Extreme(11.9, 10.0)  # ball of the little toe
+# How far what is a millimetre higher is displaced in the direction of the extreme, mm: negative where the camera is
+# further out than the extreme.
+SLANTS = (-2, -1.5, -1, -0.75, -0.5, -0.375, -0.25, -0.125, 0, 0.125, 0.25, 0.375, 0.5, 0.75, 1, 1.5, 2)
+# A heel that the camera does not stand behind is seen beside its leg, lower and further in than where it ends.
+HEEL = Extreme(31.0, (-.088, -.076, -.062, -.052, -.039, -.032, -.024, -.013, 0, .018, .035, .049, .064, .095, .150,
+                      .220, .290),
+               (.017, .013, .010, .008, .006, .005, .004, .004, .004, .011, .018, .022, .030, .055, .070, .130, .170))
+TOES = Extreme(13.7, (-.067, -.059, -.047, -.039, -.028, -.022, -.016, -.008, 0, .008, .016, .023, .032, .050, .075,
+                      .121, .168),
+               (.032, .025, .018, .014, .010, .008, .006, .004, .004, .005, .007, .008, .013, .020, .036, .053, .069))
+MEDIAL = Extreme(14.0, (-.044, -.040, -.033, -.028, -.021, -.017, -.013, -.007, 0, .009, .019, .030, .045, .092, .150,
+                        .276, .410),
+                 (.008, .007, .005, .004, .003, .003, .002, .001, 0, .001, .003, .004, .008, .015, .021, .033, .044))
+LATERAL = Extreme(11.9, (-.052, -.045, -.036, -.030, -.022, -.017, -.012, -.006, 0, .007, .015, .024, .033, .056, .100,
+                         .220, .348),
+                  (.010, .007, .005, .004, .003, .002, .002, .001, 0, .001, .002, .003, .004, .008, .020, .034, .044))
 PLAN_HEIGHT_MM = 14.0  # plane on which direction and axis are decided
 
 FOREFOOT_SHARE = 0.5  # breadth is taken in front of this share of the length
@@ -62,14 +84,25 @@ SEEN, OFF_SHEET, LEG, OTHER_FOOT, BORDER = range(5)  # what a point of an outlin
 BESIDE_MM = 4.0  # this far outside a point is looked at what lies beside it
 OFF_SHEET_WEIGHT = 0.4  # beside the sheet, floor and leg are both background
 NEAR_FIT_MM = 12.0  # points further from the fitted outline are no outline of this foot
+MIN_HEEL_SHARE = 0.25  # of what is seen of a heel in what is told, below which it counts as hidden
+SEEN_SD_MM = 2.0  # of an end of the outline that is seen from straight above
 BORDER_PX = 1.5  # of the mask: an outline this near to the photo's border is cut off there
 CONFIDENCE_90 = 1.645  # standard deviations of half a 90 % interval
 STEEP_DEG = 40.0  # tilt beyond which a foot's height hides its own outline
 # What the formula leaves out (masks that err all along one side, a leg taken for foot, the mean outline's own error)
-# as a factor, set on rendered validation scenes: with 2.1 it was 87 % of 141 feet whose error lay within the interval.
-# Steep views are few there and told worse: 3 to 7 times on 15 feet.
-UNCERTAINTY_FACTOR = 2.4
+# as a factor, set on rendered validation scenes: with it 90 % of the lengths and of the breadths of 122 feet lie within
+# their intervals. Steep views are few there and told worse: 3 to 7 times on 15 feet.
+UNCERTAINTY_FACTOR = 3.0
 STEEP_UNCERTAINTY_FACTOR = 5.5
+# The same of a foot measured on its profile: standard deviation of its length as a share of it, a factor on the scale
+# that the corners give, and the standard deviation of the instep's height.
+SIDE_LENGTH_SHARE, SIDE_SCALE_FACTOR, SIDE_INSTEP_SD_MM = 0.06, 1.2, 4.0
+USEFUL_INSTEP_MM = 10.0  # half of a 90 % interval of the instep by the length alone, in rendered feet
+SIDE_SURE = 0.75  # confidence of left or right below which it is not known which side of the foot is seen
+# Seen from the side with a heel or toes that are not: the mean outline does not fit the top of a foot, and its length
+# is further off than it knows (validation scenes: 36 to 43 mm in the median of 42 feet).
+HALF_SEEN_FACTOR = 2.5
+HEEL_UNDER_LEG = 0.3  # share of the profile's rear end with leg beside it above which that is no heel
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +113,8 @@ class Foot:
     length_uncertainty_mm, width_uncertainty_mm: half of a 90 % interval. heel, toe: (2,), ends of the measured length
     on the axis. contour: int32 (N, 2), outline. touches_border: the outline is cut off by the photo's border.
     heel_hidden: the leg lies over the heel, so the length is an estimate from the rest. share_on_sheet: 0..1.
+    from_side: measured on its profile (deploy.side_view): the width is what feet of that length have. Then, where it is
+    seen, instep_height_mm with half of a 90 % interval; else None.
     """
 
     side: str
@@ -94,6 +129,9 @@ class Foot:
     touches_border: bool
     heel_hidden: bool
     share_on_sheet: float
+    from_side: bool = False
+    instep_height_mm: float | None = None
+    instep_height_uncertainty_mm: float | None = None
 
 
 def find_feet(
@@ -104,6 +142,7 @@ def find_feet(
     mask_sigma_px,
     left_probability: Callable[[np.ndarray], float] | None = None,
     labels=None,
+    side_sigma_px=None,
 ):
     """Measure every foot that stands on the sheet, largest first.
 
@@ -112,7 +151,8 @@ def find_feet(
     mask_sigma_px: standard deviations, in photo pixels, of a corner and of the mask's outline. left_probability:
     from a foot's filled region, bool (h, w) in pixels of `probabilities`, to the probability that it is a left one; it
     is heard beside the segmentation network's word on the side. labels: `class_mask(probabilities)` where the caller
-    has it already.
+    has it already. side_sigma_px: the corners' standard deviation in place of corner_sigma_px for feet that are
+    measured from the side.
     """
     scale = np.array([probabilities.shape[1] / camera.width, probabilities.shape[0] / camera.height])
     labels = class_mask(probabilities) if labels is None else labels
@@ -127,7 +167,8 @@ def find_feet(
         if left_probability is not None:
             asked = _log_odds(left_probability(region), SIDE_LOG_ODDS_LIMIT)
             network = TOGETHER * (network[0] + asked), TOGETHER * OUTLINE_LOG_ODDS_LIMIT
-        foot = _measure(outline, labels, scale, camera, corners, network, (corner_sigma_px, mask_sigma_px), share)
+        sigmas_px = corner_sigma_px, mask_sigma_px, corner_sigma_px if side_sigma_px is None else side_sigma_px
+        foot = _measure(outline, labels, scale, camera, corners, network, sigmas_px, share)
         if foot is not None:
             feet.append((float(region.sum()), foot))
     return [foot for _, foot in sorted(feet, key=lambda pair: -pair[0])]
@@ -135,11 +176,10 @@ def find_feet(
 
 def class_mask(probabilities):
     """Class ids uint8 (h, w) of probabilities (h, w, 4): foot wherever its two sides together beat the others."""
-    foot = probabilities[..., LEFT_FOOT] + probabilities[..., RIGHT_FOOT]
-    rest = np.where(probabilities[..., SHEET] > probabilities[..., BACKGROUND], SHEET, BACKGROUND)
-    side = np.where(probabilities[..., LEFT_FOOT] >= probabilities[..., RIGHT_FOOT], LEFT_FOOT, RIGHT_FOOT)
-    is_foot = foot > np.maximum(probabilities[..., SHEET], probabilities[..., BACKGROUND])
-    return np.where(is_foot, side, rest).astype(np.uint8)
+    background, sheet, left, right = cv2.split(probabilities)
+    labels = np.where(sheet > background, np.uint8(SHEET), np.uint8(BACKGROUND))
+    side = np.where(left >= right, np.uint8(LEFT_FOOT), np.uint8(RIGHT_FOOT))
+    return np.where(left + right > np.maximum(sheet, background), side, labels)
 
 
 def _regions(probabilities, labels, quad, camera, scale):
@@ -216,18 +256,45 @@ def _measure(outline, labels, scale, camera, corners, network, sigmas_px, share)
     side, confidence = _decide_side(fits, *network)
     fit = fits[side]
     pixel_mm = 1 / (_px_per_mm(camera) * scale.mean())
-    rear, front, left, right, hidden = _extents(outline, kinds, fit, camera)
+    (rear, front, left, right), shape_sds, hidden = _extents(outline, kinds, fit, camera)
     # Outlines run through the centres of their pixels: half a pixel is missing at either end.
     length, width = front - rear + pixel_mm, right - left + pixel_mm
-    length_sd, width_sd = _standard_deviations(length, width, rear, front, fit, camera, corners, sigmas_px, hidden)
+    length_sd, width_sd = _standard_deviations(length, width, shape_sds, fit, camera, corners, sigmas_px, hidden)
     across = float(fit.middle_mm @ fit.right) + AXIS_ACROSS * fit.width_mm * (1 if side == "left" else -1)
     factor = STEEP_UNCERTAINTY_FACTOR if camera.tilt_deg > STEEP_DEG else UNCERTAINTY_FACTOR
     half_interval = CONFIDENCE_90 * factor
     ends = [along * fit.toes + across * fit.right for along in (rear, front)]
     heel, toe = camera.project(np.column_stack([ends, [HEEL.height_mm, TOES.height_mm]]))
-    return Foot(
+    foot = Foot(
         side, confidence, float(length), float(width), half_interval * length_sd, half_interval * width_sd,
         heel, toe, np.rint(outline).astype(np.int32), bool((kinds == BORDER).any()), hidden, share,
+    )
+    profile = foot_profile(outline, camera, side) if camera.tilt_deg > STEEP_DEG else None
+    if profile is None or (kinds[profile.at_heel] == LEG).mean() > HEEL_UNDER_LEG:
+        doubt = HALF_SEEN_FACTOR if camera.tilt_deg > STEEP_DEG and is_beside(outline, camera) else 1.0
+        return replace(foot, length_uncertainty_mm=doubt * foot.length_uncertainty_mm)
+    return _from_the_side(foot, profile, camera, corners, sigmas_px[2])
+
+
+def _from_the_side(foot, profile, camera, corners, corner_sigma_px):
+    """The Foot with what its deploy.side_view.Profile tells; corners (4, 2) px, off by corner_sigma_px."""
+    length = profile.length_mm
+    side_px = float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).mean())
+    scale_share = SIDE_SCALE_FACTOR * corner_sigma_px / side_px
+    length_share = float(np.hypot(SIDE_LENGTH_SHARE, scale_share))
+    width = length / LENGTH_PER_WIDTH
+    ends = np.column_stack([[profile.heel_mm, profile.toe_mm], [HEEL.height_mm, TOES.height_mm]])
+    heel, toe = camera.project(ends)
+    sees = foot.side_confidence >= SIDE_SURE and not foot.touches_border
+    instep = profile.instep_height_mm if sees else None
+    half_instep = None if instep is None else CONFIDENCE_90 * float(np.hypot(SIDE_INSTEP_SD_MM, scale_share * instep))
+    if instep is not None and half_instep > USEFUL_INSTEP_MM:
+        instep = half_instep = None
+    return replace(
+        foot, length_mm=length, length_uncertainty_mm=CONFIDENCE_90 * length * length_share, width_mm=width,
+        width_uncertainty_mm=CONFIDENCE_90 * width * float(np.hypot(LOG_RATIO_SD, length_share)), heel=heel, toe=toe,
+        heel_hidden=False, from_side=True, instep_height_mm=instep,
+        instep_height_uncertainty_mm=half_instep,
     )
 
 
@@ -277,7 +344,8 @@ def _decide_side(fits, network_log_odds, outline_limit):
 
 
 def _extents(outline, kinds, fit, camera):
-    """(rear, front, left, right) in mm along and across the fit's axis, and whether the heel is hidden.
+    """(rear, front, left, right) in mm along and across the fit's axis, the standard deviations of what their shapes
+    show at a slant (4,), and whether the heel is hidden.
 
     Each is measured on the outline itself where that is seen, and is the fitted mean outline's where it is not.
     """
@@ -289,57 +357,54 @@ def _extents(outline, kinds, fit, camera):
     medial_right = fit.side == "left"
 
     def extent(where, direction, part, fitted):
-        return _extent(outline[where], camera, direction, part) if where.any() else fitted
+        return _extent(outline[where], camera, direction, part, fit.length_mm) if where.any() else (fitted, 0.0)
 
     across = plan @ fit.right - middle[1]
     # The heel's cap, not its sides, which show beside the leg; beside the sheet it may be the leg that is seen.
     cap = trusted & (along < 0.10) & (np.abs(across) < 0.2 * fit.width_mm)
     at_heel = cap & ((kinds == SEEN) | (np.abs(distance) < NEAR_FIT_MM / 2))
     hidden = not at_heel.any()
-    rear = -extent(at_heel, -fit.toes, HEEL, -(middle[0] - fit.length_mm / 2))
-    front = extent(trusted & (along > 0.85), fit.toes, TOES, middle[0] + fit.length_mm / 2)
+    rear, rear_sd = extent(at_heel, -fit.toes, HEEL, -(middle[0] - fit.length_mm / 2))
+    front, front_sd = extent(trusted & (along > 0.85), fit.toes, TOES, middle[0] + fit.length_mm / 2)
     fore = trusted & (along > FOREFOOT_SHARE) & (along < 0.9)
-    right = extent(fore & (across > 0.3 * fit.width_mm), fit.right, MEDIAL if medial_right else LATERAL,
-                   middle[1] + fit.width_mm / 2)
-    left = -extent(fore & (across < -0.3 * fit.width_mm), -fit.right, LATERAL if medial_right else MEDIAL,
-                   -(middle[1] - fit.width_mm / 2))
-    return rear, front, left, right, hidden
+    right, right_sd = extent(fore & (across > 0.3 * fit.width_mm), fit.right, MEDIAL if medial_right else LATERAL,
+                             middle[1] + fit.width_mm / 2)
+    left, left_sd = extent(fore & (across < -0.3 * fit.width_mm), -fit.right, LATERAL if medial_right else MEDIAL,
+                           -(middle[1] - fit.width_mm / 2))
+    if not hidden:
+        # What is seen and what the rest of the outline says, by their certainty: at a steep slant a heel tells less.
+        says = front - fit.length_mm
+        share = fit.length_sd_mm**2 / (fit.length_sd_mm**2 + rear_sd**2 + SEEN_SD_MM**2)
+        hidden = share < MIN_HEEL_SHARE
+        rear, rear_sd = share * rear - (1 - share) * says, np.sqrt(share) * np.hypot(rear_sd, SEEN_SD_MM)
+    return (-rear, front, -left, right), (rear_sd, front_sd, left_sd, right_sd), hidden
 
 
-def _extent(outline, camera, direction, part):
-    """Extent (mm along a unit direction (2,) of the sheet) of the outline's farthest point in that direction."""
-    reach = camera.backproject(outline, part.height_mm) @ direction
-    farthest = int(np.argmax(reach))
-    return float(reach[farthest]) - part.radius_mm * (_slant(outline[farthest], direction, camera, part) - 1)
-
-
-def _slant(pixel, direction, camera, part):
-    """1 / cos(theta) of the line of sight to a pixel (2,), in the plane of a direction (2,) and the vertical."""
-    place = camera.backproject(pixel[None], part.height_mm)[0]
+def _extent(outline, camera, direction, part, length_mm):
+    """How far an outline (N, 2) px reaches along a unit direction (2,) of the sheet, mm, and the standard deviation of
+    what is taken off for the slant, in a foot of that length."""
+    reach = camera.backproject(outline, 0.0) @ direction
     away = camera.position_mm
-    tangent = float((away[:2] - place) @ direction) / max(float(away[2]) - part.height_mm, 1.0)
-    return float(np.hypot(1.0, tangent))
+    beyond, sd = part.beyond((reach - away[:2] @ direction) / max(float(away[2]), 1.0))
+    reach = reach - length_mm * beyond
+    farthest = int(np.argmax(reach))
+    return float(reach[farthest]), float(length_mm * sd[farthest])
 
 
-def _standard_deviations(length, width, rear, front, fit, camera, corners, sigmas_px, hidden):
+def _standard_deviations(length, width, shape_sds, fit, camera, corners, sigmas_px, hidden):
     """Standard deviations (length, width) in mm.
 
     Root sum of squares of: the scale, from corners that are off by sigma: two ends of a side of s pixels make
     length * sqrt(2) sigma / s, halved in square by the opposite side; the outline, off by its sigma at either end;
-    the heights of heel and toes, off by 8 and 3 mm, seen under the tangents of their lines of sight; and, where the
-    heel is hidden, what the fit of the mean outline leaves open.
+    what the shapes of heel, toes and sides show at a slant; and, where the heel is hidden, what the fit of the mean
+    outline leaves open.
     """
-    corner_sigma, mask_sigma = sigmas_px
+    corner_sigma, mask_sigma, _ = sigmas_px
     side = float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).mean())
     scale_share = corner_sigma / side
     outline_mm = np.sqrt(2) * mask_sigma / _px_per_mm(camera)
-    away = camera.position_mm
-    along_camera = float(away[:2] @ fit.toes)
-    rear_tangent = (along_camera - rear) / max(float(away[2]), 1.0)
-    front_tangent = (along_camera - front) / max(float(away[2]), 1.0)
-    heights_mm = np.hypot(8.0 * rear_tangent, 3.0 * front_tangent)
-    side_tangent = float(np.hypot(*away[:2])) / max(float(away[2]), 1.0)
-    width_sd = float(np.sqrt((scale_share * width) ** 2 + outline_mm**2 + (3.0 * side_tangent) ** 2 + 0.8**2))
+    of_length, of_width = np.hypot(*shape_sds[:2]), np.hypot(*shape_sds[2:])
+    width_sd = float(np.sqrt((scale_share * width) ** 2 + outline_mm**2 + of_width**2 + 0.8**2))
     if hidden:
         return float(np.hypot(fit.length_sd_mm, scale_share * length)), width_sd
-    return float(np.sqrt((scale_share * length) ** 2 + outline_mm**2 + heights_mm**2 + 1.0)), width_sd
+    return float(np.sqrt((scale_share * length) ** 2 + outline_mm**2 + of_length**2 + 1.0)), width_sd
