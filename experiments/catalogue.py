@@ -102,4 +102,10 @@ EXPERIMENTS = {experiment.name: experiment for experiment in (
     Experiment("figure57", "What can displace a segmentation network's masks on the way through ONNX: each cause "
                "alone, and ours.", "experiments.figure57", "results/figure57", "[--run NAME=FOLDER ...]",
                ("tensorflow", "keras", "matplotlib", "onnx", "tf2onnx", "onnxruntime", "openvino")),
+    Experiment("gate", "What faults of photos do to the error in millimetres: where the limits of warnings belong.",
+               "experiments.gate", "results/gate", "--test DIR [--split NAME] [--bundle DIR]",
+               ("openvino", "matplotlib")),
+    Experiment("classical", "Sheet and feet by classical means, no network, beside a bundle's networks.",
+               "experiments.classical", "results/classical",
+               "--test DIR [--split NAME] [--photos DIR] [--bundle DIR] [--threads N]", ("openvino", "matplotlib")),
 )}  # fmt: skip
