@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from deploy.golden import spread
-from deploy.meter import Meter, SheetError
+from deploy.meter import FootMeter, SheetError
 from keypoints.metrics import cyclic_errors, summarise
 from keypoints.quads import decode_corners
 from scenes.dataset import known_corners, read_dataset, read_mask
@@ -61,12 +61,12 @@ def judge_pixels(answer, spec, samples):
 
 
 def judge_pipeline(networks, samples):
-    """What deploy.meter.Networks lead to on Samples: dict for JSON.
+    """What Networks, or another deploy.meter.Answerer, lead to on Samples: dict for JSON.
 
     "answered", how many of "photos" were measured; corners after sharpening as in `judge_corners` and the mask as in
     `judge_pixels`, of the answered ones; "found", {sample's name: the four corners in pixels, or None}.
     """
-    meter, errors, found = Meter(networks=networks), _Errors(), {}
+    meter, errors, found = FootMeter(networks), _Errors(), {}
     matrix = np.zeros((CLASSES, CLASSES), np.int64)
     for sample in samples:
         try:

@@ -1,233 +1,211 @@
 """The command `foliopie measure`."""
 
-import json
 import sys
-from collections import Counter
-from dataclasses import dataclass
+import warnings
 from pathlib import Path
 
 import click
 
+PATH = click.Path(path_type=Path)
+
 
 @click.command()
-@click.argument("photos", nargs=-1, required=True, metavar="PHOTO|FOLDER...", type=click.Path(path_type=Path))
-@click.option("--bundle", type=click.Path(path_type=Path), metavar="DIR",
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO|FOLDER|-...", type=PATH)
+@click.option("--bundle", type=PATH, metavar="DIR",
               help="Networks to measure with.  [default: those that ship with foliopie]")
+@click.option("--method", type=click.Choice(["networks", "classical"]), default="networks", show_default=True,
+              help="What finds sheet and feet. classical: colour clusters, contours and a threshold, to compare with; "
+                   "it takes no bundle.")
 @click.option("--sheet", type=click.Choice(["auto", "a4", "letter"]), default="auto", show_default=True,
               help="Format of the sheet.")
 @click.option("--json", "json_path", metavar="FILE|-",
               help="Write the measurements here as JSON; - is standard output.")
-@click.option("--overlay", type=click.Path(path_type=Path), metavar="DIR",
-              help="Write each photo with its measures drawn on it.")
-@click.option("--masks", type=click.Path(path_type=Path), metavar="DIR",
+@click.option("--csv", "csv_path", type=PATH, metavar="FILE", help="Write them here as CSV, one row a foot.")
+@click.option("--overlay", type=PATH, metavar="DIR",
+              help="Write each photo with its measures drawn on it, and its sheet seen from above beside it.")
+@click.option("--masks", type=PATH, metavar="DIR",
               help="Write each photo's classes as a PNG: 0 background, 1 sheet, 2 left foot, 3 right foot.")
-@click.option("--page", type=click.Path(path_type=Path), metavar="FILE", help="Write one HTML page with everything.")
+@click.option("--page", type=PATH, metavar="FILE", help="Write one HTML page with everything.")
 @click.option("--recursive", is_flag=True, help="Read the sub-folders of folders, too.")
-def measure(photos, bundle, sheet, json_path, overlay, masks, page, recursive):
+@click.option("--workers", type=click.IntRange(min=1), metavar="N",
+              help="Photos measured at a time.  [default: one a core]")
+@click.option("--resume", is_flag=True,
+              help="Take photos that --json FILE, or an interrupted batch into it, has an answer on from there, where "
+                   "photo, networks and options are the same.")
+def measure(photos, bundle, method, sheet, json_path, csv_path, overlay, masks, page, recursive, workers, resume):
     """Measure the feet on sheets of paper in photos, in millimetres.
 
+    PHOTO is a file, or - for the bytes of one on standard input.
+
     Exit status: 0 when every photo was measured, 1 when one was not (each is named on standard error), 2 for wrong
-    usage.
+    usage, 130 when it was interrupted; what was measured by then is written all the same.
     """
-    from deploy.bundle import BundleError
+    from deploy.batch import cores
+    from deploy.photo_task import PhotoTask
+
+    if resume and json_path in (None, "-"):
+        raise click.UsageError("--resume goes on with a file of answers: name it with --json FILE")
+    if bundle and method == "classical":
+        raise click.UsageError("--method classical asks no network: leave --bundle out")
+    # Pillow's word on a damaged header, which spoils no pixel: standard error has a line for each photo that failed.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    sources = _find(photos, recursive)
+    options = sheet, overlay, masks, page is not None, _measured_with(bundle, method, sheet)
+    task = PhotoTask(None, *options)
+    journal, known = _journal(json_path, resume, task, sources)
+    missing = [source for source in sources if source.name not in known]
+    results = _results(missing, bundle, method, min(workers or cores(), len(missing)), options)
+    dones, interrupted = _measure_all(task, sources, known, results, journal)
+    answers = [done.answer for done in dones]
+    _write_results(answers, json_path, csv_path, journal)
+    if page:
+        _write_page(page, dones)
+    if interrupted:
+        click.echo(f"interrupted: {len(answers)} of {len(sources)} photos measured", err=True)
+        sys.exit(130)
+    sys.exit(1 if any(_trouble(answer) for answer in answers) else 0)
+
+
+def _find(photos, recursive):
+    """Sources; raises click's exceptions where there are none."""
+    from deploy.sources import find_photos
     from scenes.images import PHOTO_EXTENSIONS
 
-    named = find_photos(photos, recursive)
-    if not named:
+    try:
+        sources = find_photos(photos, recursive)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    if not sources:
         raise click.UsageError(f"no photos in {', '.join(map(str, photos))}: files must end with "
                                f"{', '.join(PHOTO_EXTENSIONS)}, and sub-folders are read with --recursive only")
+    return sources
+
+
+def make_meter(bundle, method="networks"):
+    """The FootMeter of a bundle's folder, or of the bundle that ships with the package; or of "classical" means."""
+    from deploy.photo_task import meter_of
+
+    return meter_of(bundle, method)
+
+
+def _measured_with(bundle, method, sheet):
+    """What answers come from, as the journal names it; refuses a bundle that is none."""
+    from deploy.bundle import DEFAULT_FOLDER, MANIFEST, Bundle, BundleError
+    from deploy.journal import measured_with
+
+    if method == "classical":
+        return measured_with(method.encode(), sheet=sheet)
     try:
-        meter = make_meter(bundle)
+        folder = Bundle.load(bundle or DEFAULT_FOLDER).folder
     except BundleError as error:
         raise click.ClickException(f"bundle_invalid: {error}") from error
-    answers, entries, failed = [], [], 0
-    interrupted = False
+    return measured_with(Path(folder, MANIFEST).read_bytes(), sheet=sheet)
+
+
+def _results(sources, bundle, method, workers, options):
+    """A generator of Done on every source, in their order, from so many processes, or from this one. options: the
+    fields of a PhotoTask but for its meter."""
+    from functools import partial
+
+    from deploy.batch import cores, in_order, in_processes
+    from deploy.photo_task import PhotoTask, lost, task_alone
+
+    if workers <= 1:
+        return in_order(PhotoTask(make_meter(bundle, method) if sources else None, *options), sources, 1)
+    make = partial(task_alone, bundle, method, max(1, cores() // workers), *options)
+    return in_processes(make, sources, workers, lost)
+
+
+def _journal(json_path, resume, task, sources):
+    """(Journal, begun, or None without a file; {name: answer of before} of the sources that need no measuring)."""
+    from deploy.journal import Journal, JournalError
+
+    if json_path in (None, "-"):
+        return None, {}
+    journal = Journal(json_path)
     try:
-        for result, source in _with_progress(meter, named, sheet):
-            answer = result.to_json()
-            problem = None if "error" in answer else _write_pictures(result, source, overlay, masks)
-            if problem:
-                answer["warnings"].append(problem)
-            answers.append(answer)
-            if page:
-                entries.append(_entry(result, source.path, answer))
-            if "error" in answer or problem:
-                failed += 1
-                trouble = answer.get("error") or problem
-                click.echo(f"{result.photo}: {trouble['code']}: {trouble['message']}", err=True)
+        before = journal.read() if resume else {}
+        journal.begin(keep=resume)
+    except JournalError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise _cannot_write(journal.part, error) from error
+    return journal, {source.name: before[source.name] for source in sources
+                     if source.name in before and task.is_done(source, before[source.name])}
+
+
+def _measure_all(task, sources, known, results, journal):
+    """(Done of every source that there is an answer on, in their order; whether the rest was interrupted).
+
+    results: a generator of Done of the sources that are not known. Failures are said on standard error as they come,
+    with a progress bar there when that is a terminal.
+    """
+    from contextlib import closing
+
+    from scenes.progress import progress_bars
+
+    missing = [source for source in sources if source.name not in known]
+    if known:
+        click.echo(f"{len(known)} of {len(sources)} photos were measured before", err=True)
+    for answer in known.values():
+        _tell_trouble(answer)
+    fresh, interrupted = {}, False
+    try:
+        with closing(results), progress_bars() as bar:
+            tick = bar("measuring", len(missing))
+            for source, done in zip(missing, results, strict=True):
+                fresh[source.name] = done
+                if journal:
+                    _written(journal.part, lambda answer=done.answer: journal.add(answer))
+                _tell_trouble(done.answer)
+                tick(1)
     except KeyboardInterrupt:
         interrupted = True
-    _write_results(answers, entries, json_path, page)
-    if interrupted:
-        click.echo(f"interrupted: {len(answers)} of {len(named)} photos measured", err=True)
-        sys.exit(130)
-    sys.exit(1 if failed else 0)
+    dones = [fresh[source.name] if source.name in fresh else task.done_before(source, known[source.name])
+             for source in sources if source.name in fresh or source.name in known]
+    return dones, interrupted
 
 
-def make_meter(bundle):
-    """The Meter of a bundle's folder, or of the bundle that ships with the package."""
-    from deploy.meter import Meter
-
-    return Meter(bundle)
+def _tell_trouble(answer):
+    if trouble := _trouble(answer):
+        click.echo(f"{answer['photo']}: {trouble['code']}: {trouble['message']}", err=True)
 
 
-@dataclass(frozen=True)
-class Source:
-    """A photo to measure. name: what the answer calls it, its path as given. output: relative path, without suffix,
-    of what is written for it; no two of a batch are the same, and none leads out of a folder."""
-
-    name: str
-    path: Path
-    output: Path
+def _trouble(answer):
+    """What makes an answer count as a failure, {"code", "message"}, or None."""
+    if "error" in answer:
+        return answer["error"]
+    return next((warning for warning in answer["warnings"] if warning["code"] == "output_not_written"), None)
 
 
-def find_photos(given, recursive):
-    """Sources that paths stand for, in the order given; a folder's in the order of their names.
-
-    A file is taken as it is, whether or not it exists: what is wrong with it is said where it is read. A photo that
-    is named twice is measured once. Outputs keep the relative path below the folder; photos that differ in their
-    extension alone keep it in the output's name, and those of the same name below several folders the folder, too.
-    """
-    from scenes.images import PHOTO_EXTENSIONS
-
-    found = {}
-    for path in given:
-        if path.is_dir():
-            entries = sorted(path.rglob("*") if recursive else path.iterdir())
-            files = [file for file in entries if file.suffix.lower() in PHOTO_EXTENSIONS and not file.is_dir()]
-        else:
-            files = [path]
-        for file in files:
-            found.setdefault(file.as_posix(), (file, path if path.is_dir() else file.parent))
-    files = list(found.values())
-    outputs = [file.relative_to(folder).with_suffix("") for file, folder in files]
-    for longer in (lambda file, folder: file.relative_to(folder), lambda file, folder: _without_root(file)):
-        count = Counter(outputs)
-        outputs = [longer(*source) if count[output] > 1 else output
-                   for source, output in zip(files, outputs, strict=True)]
-    return [Source(name, file, output) for (name, (file, _)), output in zip(found.items(), outputs, strict=True)]
-
-
-def _without_root(path):
-    return Path(*(part for part in path.parts if part not in ("..", path.anchor)))
-
-
-def _output_path(folder, output, suffix):
-    return Path(folder, output.parent, output.name + suffix)
-
-
-def _with_progress(meter, named, sheet):
-    """(result, Source) of every photo, with a progress bar on standard error when that is a terminal."""
-    results = meter.measure_many([(source.name, source.path) for source in named], sheet)
-    pairs = zip(results, named, strict=True)
-    if not sys.stderr.isatty():
-        yield from pairs
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("measuring"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-               TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=len(named), rate="")
-        for pair in pairs:
-            yield pair
-            speed = progress.tasks[0].speed
-            progress.update(task, advance=1, rate=f"{speed:.1f} photos/s" if speed else "")
-
-
-def _write_pictures(measurement, source, overlay, masks):
-    """Write overlay and mask of one photo; returns None or what went wrong, {"code", "message"}."""
-    wanted = [_output_path(folder, source.output, suffix) for folder, suffix in ((overlay, ".jpg"), (masks, ".png"))
-              if folder]
-    if any(path.exists() and path.samefile(source.path) for path in wanted):
-        return {"code": "output_not_written", "message": "it would replace the photo itself: name another folder"}
-    try:
-        if overlay:
-            from deploy.overlay import write_overlay
-            from scenes.images import PhotoError, read_photo
-
-            try:
-                rgb = read_photo(source.path).rgb
-            except PhotoError as error:  # measured a moment ago: the file has been changed since, or was a pipe
-                return {"code": "output_not_written", "message": f"no second look for the overlay: {error.message}"}
-            write_overlay(_output_path(overlay, source.output, ".jpg"), rgb, measurement)
-        if masks:
-            _write_mask(_output_path(masks, source.output, ".png"), measurement)
-    except OSError as error:
-        return {"code": "output_not_written", "message": f"{error.strerror or error}: {error.filename}"}
-    return None
-
-
-def _write_mask(path, measurement):
-    import cv2
-    from PIL import Image
-
-    size = measurement.width, measurement.height
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(cv2.resize(measurement.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)).save(path)
-
-
-def _entry(result, path, answer):
-    """An Entry of the page, with the overlay as its picture, or the photo where there is no answer but an image."""
-    from deploy.overlay import draw_measurement
-    from deploy.page import THUMBNAIL_PX, Entry, thumbnail
-    from scenes.images import PhotoError, read_photo
-
-    try:
-        rgb = read_photo(path).rgb
-    except PhotoError:
-        return Entry(answer)
-    return Entry(answer, thumbnail(rgb if "error" in answer else draw_measurement(rgb, result, 2 * THUMBNAIL_PX)))
-
-
-def _write_results(answers, entries, json_path, page):
-    if json_path:
-        text = json.dumps(answers, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-        if json_path == "-":
-            click.echo(text, nl=False)
-        else:
-            _written(Path(json_path), text)
-    else:
-        _print_table(answers)
-    if page:
-        from deploy.page import render_measurements
-
-        _written(page, render_measurements(entries))
-
-
-def _written(path, text):
+def _write_results(answers, json_path, csv_path, journal):
+    from deploy.answers import csv_text, print_table
+    from deploy.journal import answers_text
     from deploy.page import write_text
 
+    if journal:
+        _written(json_path, lambda: journal.finish(answers))
+    elif json_path:
+        click.echo(answers_text(answers), nl=False)
+    if csv_path:
+        _written(csv_path, lambda: write_text(csv_path, csv_text(answers)))
+    if not (json_path or csv_path):
+        print_table(answers)
+
+
+def _write_page(path, dones):
+    from deploy.page import Entry, render_measurements, write_text
+
+    text = render_measurements([Entry(done.answer, done.picture) for done in dones])
+    _written(path, lambda: write_text(path, text))
+
+
+def _written(path, write):
     try:
-        write_text(path, text)
+        write()
     except OSError as error:
-        raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from error
+        raise _cannot_write(path, error) from error
 
 
-def _print_table(answers):
-    """A table of the feet for people, one row a foot, on standard output."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, justify in (("photo", "left"), ("sheet", "left"), ("foot", "left"), ("length mm", "right"),
-                             ("width mm", "right"), ("notes", "left")):
-        table.add_column(heading, justify=justify, overflow="fold")
-    for answer in answers:
-        if "error" in answer:
-            table.add_row(Text(answer["photo"]), "", "", "", "", Text(answer["error"]["code"], style="red"))
-            continue
-        notes = Text(", ".join(warning["code"] for warning in answer["warnings"]), style="yellow")
-        sheet = Text(answer["sheet"]["format"])
-        for foot in answer["feet"] or [None]:
-            cells = ("", "", "") if foot is None else (foot["side"], _measure_text(foot, "length"),
-                                                       _measure_text(foot, "width"))
-            table.add_row(Text(answer["photo"]), sheet, *cells, notes)
-    # A pipe has no width: lines must not be folded there.
-    Console(width=None if sys.stdout.isatty() else 200, file=sys.stdout).print(table)
-
-
-def _measure_text(foot, what):
-    return f"{foot[what + '_mm']:.1f} \u00b1 {foot['uncertainty_mm'][what]:.1f}"
+def _cannot_write(path, error):
+    return click.ClickException(f"cannot write {path}: {error.strerror or error}")

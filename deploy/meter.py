@@ -1,44 +1,71 @@
 """From a photo to its Measurement: the networks, the corners, the camera, the feet.
 
-    meter = Meter()
+    meter = FootMeter.load()
     measurement = meter.measure("photo.jpg")
     measurement.to_json()
 
-`Meter.measure` raises PhotoError or SheetError where there is no answer; `Meter.measure_many` never stops at a photo
-and yields a Failure instead.
+`FootMeter.measure` raises PhotoError or SheetError where there is no answer; `FootMeter.measure_many` never stops at a
+photo and yields a Failure instead.
 """
 
 import logging
+import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sized
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol
 
 import cv2
 import numpy as np
 
+from deploy.batch import check_workers, cores, in_order, in_processes
 from deploy.bundle import DEFAULT_FOLDER, Bundle, CropSpec
 from deploy.consistency import consistent_corners
-from deploy.corners import BY_NETWORK, edge_support, from_resized, is_convex, sharpen_corners, to_resized
-from deploy.feet import STEEP_DEG, class_mask, find_feet
+from deploy.corner_uncertainty import corner_sigmas
+from deploy.corners import (
+    BY_MASK,
+    BY_NETWORK,
+    BY_SHAPE,
+    edge_support,
+    from_resized,
+    is_convex,
+    sharpen_corners,
+    to_resized,
+)
+from deploy.feet import CONFIDENCE_90, Foot, class_mask, find_feet
+from deploy.gate import Caution, SheetError, cautions, check, explained, look
+from deploy.shoe_sizes import shoe_sizes
 from keypoints.calibration import Calibration
 from keypoints.quads import SHARED, decode_corners
-from scenes.camera import decide_sheet
-from scenes.images import InputSpec, Photo, PhotoError, fit_photo, input_to_photo, mask_to_photo, read_photo
+from scenes.camera import SheetDecision, decide_sheet
+from scenes.camera_uncertainty import CameraUncertainty, camera_uncertainty
+from scenes.images import (
+    InputSpec,
+    PhotoError,
+    PhotoLike,
+    as_photo,
+    fit_photo,
+    input_to_photo,
+    mask_to_photo,
+)
 from scenes.labels import LEFT_FOOT, RIGHT_FOOT, SHEET
 from scenes.sheet import FORMATS, corners_mm, order_corners, transform
 
 logger = logging.getLogger(__name__)
-
-BY_SHAPE = "shape"  # corner from the other corners and the sheet's known shape
-BY_MASK = "mask"  # corner from the outline of sheet and feet in the mask, beside those of deploy.corners
 
 # What OpenVINO computes in. Left to itself it takes bfloat16 on CPUs that have it, and one photo then gets other
 # millimetres on another server or with another version of OpenVINO. Of an INT8 file the quantised layers are computed
 # in INT8 all the same, and this is about what is between and around them; a CPU without VNNI adds up products of
 # bytes in 16 bits, which can overflow, so that such a file may answer differently there.
 PRECISION = "f32"
-WORKING_LONG_SIDE = 1600  # px of the mask: finer than any network's, coarser than a 12-megapixel photo
+WORKING_LONG_SIDE = 768  # px of the mask: finer than any network's, coarser than the photo
+
+# px that the longer side of a photo keeps when it is read to be measured. On 26 annotated photos sharpened corners are
+# as near to the annotations at 1000 as at 4032 (median 0.02 % of the diagonal, 95 % 0.15 and 0.16).
+ENOUGH_PX = 1000
+# Mean side of the sheet in what was read so below which the whole photo is read after all.
+ENOUGH_SIDE_PX = 200.0
 
 # When corners and mask are believed. Shares of the photo's area unless said otherwise.
 # Mean of the four heatmap peaks, 1 for certain corners, below which no sheet is believed, whatever the mask says:
@@ -52,6 +79,7 @@ SURE_SUPPORT = 0.8  # share of the sides on edges above which the network's corn
 SUPPORT_MARGIN = 0.02
 SHAPE_SUPPORT = 0.4  # what corners of no possible sheet lose of it
 BORDER_SHARE = 0.2  # of the outline of a sheet that lies on the photo's border: it is cut off
+CONSISTENT = 0.5  # confidence below which the corners may belong to no sheet at all
 MASK_CONFIDENCE = 0.3  # of a corner that comes from the mask's outline
 OUTSIDE = SHARED.index("outside")  # among the probabilities of a corner's visibility
 WHOLE = "sheet"  # the kind of maps with the sheet's interior
@@ -60,16 +88,6 @@ STATES = ("visible", "covered", "outside")  # of a corner, in the order of those
 # A corner is seen when there is sheet in the wedge just inside it, in millimetres along both sides.
 WEDGE_MM = (6.0, 25.0)
 WEDGE_SHEET_SHARE = 0.5
-
-# Limits of the warnings.
-DARK_LEVEL = 50.0  # median grey level, 0..255, of the sheet's pixels
-BLUR_SIDE_PX = 600  # mean side of the sheet to which it is shrunk before its sharpness is measured
-BLUR_VARIANCE = 6.0  # of the Laplacian of grey levels there, edges included; a blur of 0.4 % of the side gives 2 to 4
-SECOND_SHEET_SHARE = 0.2  # sheet pixels in one piece outside the quadrilateral, share of the quadrilateral
-SECOND_SHEET_MARGIN = 1.08  # the quadrilateral is grown by this first: a mask spills over
-SMALL_SIDE_PX = 200.0  # mean side of the sheet in photo pixels: 1 px is more than a millimetre
-SURE_FORMAT = 0.8
-CONSISTENT = 0.5  # confidence below which the corners may belong to no sheet at all
 
 # Standard deviations behind the uncertainties, set on rendered scenes.
 CORNER_SIGMA_SHARE = {True: 0.0010, False: 0.006}  # of the photo's diagonal; sharpened or as the network gave it
@@ -83,16 +101,19 @@ NO_SHEET = ("no sheet of paper found: lay a white A4 or Letter sheet on a floor 
             "of it from above")
 
 
-class SheetError(Exception):
-    """A photo without an answer. code: sheet_not_found or sheet_cut_off; message: one line with the way out."""
+class Answerer(Protocol):
+    """What a FootMeter asks before it measures: the Networks of a bundle, or deploy.classical.Classical without any."""
 
-    def __init__(self, code, message):
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
+    def ask(self, photo):
+        """(Candidate, probabilities float (h, w, 4) of the classes of `scenes.labels` over the whole photo, at any
+        resolution) of a scenes.images.Photo. May raise SheetError."""
 
-    def __str__(self):
-        return self.message
+    def mask_sigma_px(self, size):
+        """Standard deviation, in px of a photo of (width, height), of the outlines in those probabilities."""
+
+    def side_of(self, rgb, sheet_to_image):
+        """What deploy.feet.find_feet asks for the side of a region bool (h, w) over the photo, its probability of left;
+        or None where there is no such word."""
 
 
 @dataclass(frozen=True)
@@ -115,47 +136,84 @@ class Networks:
     maps: str = "each"
     calibration: Calibration | None = None
 
+    def ask(self, photo):
+        """As Answerer.ask; probabilities at the working size."""
+        rgb = photo.rgb
+        size = rgb.shape[1], rgb.shape[0]
+        heatmaps = self.keypoints(fit_photo(rgb, self.keypoints_spec)[None])[0]
+        points, heights, visibility = decode_corners(np.asarray(heatmaps, np.float32), self.stride,
+                                                     maps=self.maps)
+        scores = heights
+        if visibility is not None:
+            # Where a corner outside the photo lies is not known, only on which side: such a one is not to be believed.
+            scores = scores * (1 - visibility[:, OUTSIDE])
+        quad = transform(input_to_photo(size, self.keypoints_spec), points)
+        order = order_corners(quad)
+        probabilities = self.segmentation(fit_photo(rgb, self.segmentation_spec)[None])[0]
+        factor = min(1.0, WORKING_LONG_SIDE / max(size))
+        working = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+        probabilities = mask_to_photo(np.asarray(probabilities, np.float32), working, self.segmentation_spec)
+        scores = np.clip(np.asarray(scores, float)[order], 0, 1)
+        if self.calibration is None:
+            return Candidate(quad[order], scores, False, saw_whole=self.maps == WHOLE), probabilities
+        # What was tuned on raw scores goes on with them; what is told of the corners means what it says.
+        confidences = self.calibration.confidence(heights, visibility)[order]
+        states = None if visibility is None else np.argmax(visibility, axis=1)[order]
+        return Candidate(quad[order], scores, False, confidences, states, self.maps == WHOLE), probabilities
+
+    def mask_sigma_px(self, size):
+        """As Answerer.mask_sigma_px."""
+        spec = self.segmentation_spec
+        return MASK_SIGMA_NETWORK_PX * max(size) / max(spec.height, spec.width)
+
+    def side_of(self, rgb, sheet_to_image):
+        """As Answerer.side_of."""
+        if self.side is None:
+            return None
+
+        def left_probability(region):
+            crop = self.side_spec.cut(*surroundings(rgb, region, sheet_to_image))
+            return float(self.side(crop[None])[0, 0])
+
+        return left_probability
+
 
 @dataclass(frozen=True)
 class Corner:
     """A corner of the sheet in the photo. found_by: "edges", "edge", "network", "mask" or "shape" (of the sheet, by the
     other corners). state: one of STATES. confidence: 0..1; with a calibrated network the probability that the corner is
-    in the photo and the network's place of it, before any sharpening, right (keypoints.calibration)."""
+    in the photo and the network's place of it, before any sharpening, right (keypoints.calibration). uncertainty_px:
+    half of a 90 % interval of x and of y alike, or None where nobody asked."""
 
     x: float
     y: float
     confidence: float
     state: str
     found_by: str
-
-
-@dataclass(frozen=True)
-class Caution:
-    """A warning: something makes the answer less certain. code: from the closed list in the README."""
-
-    code: str
-    message: str
+    uncertainty_px: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
     """What was measured on one photo.
 
-    sheet: scenes.camera.SheetDecision. corners: four Corner, clockwise from the smallest x + y. feet: deploy.feet.Foot,
-    largest first. mask: class ids uint8 (h, w) over the whole photo, at most WORKING_LONG_SIDE long.
+    corners: four, clockwise from the smallest x + y. feet: largest first. milliseconds: spent, by stage. mask: class
+    ids uint8 (h, w) over the whole photo, at most WORKING_LONG_SIDE long. uncertainty: of the camera, or None where
+    nobody asked.
     """
 
     photo: str
     width: int
     height: int
-    sheet: object
-    corners: tuple
-    feet: tuple
-    warnings: tuple
-    milliseconds: dict
+    sheet: SheetDecision
+    corners: tuple[Corner, ...]
+    feet: tuple[Foot, ...]
+    warnings: tuple[Caution, ...]
+    milliseconds: dict[str, float]
     mask: np.ndarray = field(repr=False)
+    uncertainty: CameraUncertainty | None = None
 
-    def to_json(self):
+    def to_json(self) -> dict:
         """Plain dict as the README describes it; all numbers finite."""
         camera = self.sheet.camera
         return {
@@ -176,6 +234,7 @@ class Measurement:
                 "sheet_to_image": np.asarray(camera.sheet_to_image, float).tolist(),
                 "rotation": np.asarray(camera.rotation, float).tolist(),
                 "translation_mm": np.asarray(camera.translation_mm, float).tolist(),
+                **({"uncertainty": _uncertainty_json(self.uncertainty)} if self.uncertainty else {}),
             },
             "feet": [_foot_json(foot) for foot in self.feet],
             "warnings": [{"code": warning.code, "message": warning.message} for warning in self.warnings],
@@ -191,8 +250,20 @@ class Failure:
     code: str
     message: str
 
-    def to_json(self):
+    def to_json(self) -> dict:
+        """Plain dict as the README describes it."""
         return {"photo": self.photo, "error": {"code": self.code, "message": self.message}}
+
+
+def _uncertainty_json(uncertainty):
+    return {
+        "focal_px": round(uncertainty.focal_px, 2),
+        "height_mm": round(uncertainty.height_mm, 1),
+        "tilt_deg": round(uncertainty.tilt_deg, 2),
+        "translation_mm": np.round(uncertainty.translation_mm, 2).tolist(),
+        "rotation_deg": np.round(uncertainty.rotation_deg, 2).tolist(),
+        "covariance": uncertainty.covariance.tolist(),
+    }
 
 
 def _corner_json(corner):
@@ -203,29 +274,36 @@ def _corner_json(corner):
         "confidence": round(corner.confidence, 3),
         "state": corner.state,
         "found_by": corner.found_by,
+        **({} if corner.uncertainty_px is None else {"uncertainty_px": round(corner.uncertainty_px, 2)}),
     }
 
 
 def _foot_json(foot):
+    uncertainty = {"length": round(foot.length_uncertainty_mm, 1), "width": round(foot.width_uncertainty_mm, 1)}
+    instep = {}
+    if foot.instep_height_mm is not None:
+        instep = {"instep_height_mm": round(foot.instep_height_mm, 1)}
+        uncertainty["instep_height"] = round(foot.instep_height_uncertainty_mm, 1)
     return {
         "side": foot.side,
         "side_confidence": round(foot.side_confidence, 3),
         "length_mm": round(foot.length_mm, 1),
         "width_mm": round(foot.width_mm, 1),
-        "uncertainty_mm": {
-            "length": round(foot.length_uncertainty_mm, 1),
-            "width": round(foot.width_uncertainty_mm, 1),
-        },
+        "uncertainty_mm": uncertainty,
         "heel": [round(float(v), 1) for v in foot.heel],
         "toe": [round(float(v), 1) for v in foot.toe],
+        "shoe_sizes": shoe_sizes(foot.length_mm).to_json(),
         "touches_border": foot.touches_border,
         "heel_hidden": foot.heel_hidden,
         "share_on_sheet": round(foot.share_on_sheet, 3),
+        "from_side": foot.from_side,
+        **instep,
     }
 
 
 def load_networks(folder=DEFAULT_FOLDER, threads=None):
-    """The networks of a bundle in OpenVINO. Raises deploy.bundle.BundleError."""
+    """The networks of a bundle in OpenVINO, each with so many threads; may be asked from several. Raises
+    deploy.bundle.BundleError."""
     from deploy.runtimes import OpenVinoRuntime
 
     bundle = Bundle.load(folder)
@@ -241,75 +319,115 @@ def networks_of(bundle, called):
                     bundle.maps, bundle.calibration)
 
 
-class Meter:
-    """Measures photos with the networks of one bundle.
+class FootMeter:
+    """Measures photos: `FootMeter.load().measure("photo.jpg")`.
 
-    bundle_folder: None for the bundle that ships with the package. networks: a Networks instead of a bundle.
-    Raises deploy.bundle.BundleError. One photo at a time: a Meter is not safe to share between threads.
+    It keeps nothing of a photo, and may be used from several threads at once; the answers are those of one thread.
+    networks: an Answerer, that may be asked from several threads, or the meter may not. bundle: the folder that they
+    are from, or None. refuses: whether the gate may refuse a sheet that was found; False to see what comes out all the
+    same.
     """
 
-    def __init__(self, bundle_folder=None, networks=None):
-        self.networks = load_networks(bundle_folder or DEFAULT_FOLDER) if networks is None else networks
+    def __init__(self, networks: Answerer, bundle: str | os.PathLike | None = None, refuses: bool = True) -> None:
+        self.networks = networks
+        self.bundle = bundle
+        self.refuses = refuses
 
-    def measure(self, photo, sheet="auto", name=None):
-        """Measure one photo: a path or a scenes.images.Photo.
+    @classmethod
+    def load(cls, bundle: str | os.PathLike | None = None, threads: int | None = None) -> "FootMeter":
+        """A meter with the networks of a bundle's folder, or of the bundle that ships with the package.
 
-        sheet: "auto" or a name in scenes.sheet.FORMATS. name: what the answer calls the photo; the path by default.
-        Raises PhotoError, SheetError, and ValueError for an unknown sheet.
+        threads: of each network; by default as many as there are cores. Raises deploy.bundle.BundleError.
+        """
+        bundle = bundle or DEFAULT_FOLDER
+        return cls(load_networks(bundle, threads), bundle)
+
+    def measure(self, photo: PhotoLike, sheet: str = "auto", name: str | None = None) -> Measurement:
+        """Measure one photo: a path, the bytes of an image file, an array uint8 (H, W, 3), RGB and the right way up, or
+        a scenes.images.Photo.
+
+        sheet: "auto" or a name in scenes.sheet.FORMATS. name: what the answer calls the photo; by default the path, and
+        nothing for what has none. Raises PhotoError, also for an array of another kind, SheetError, and ValueError for
+        an unknown sheet.
         """
         formats = sheet_formats(sheet)
         started = time.perf_counter()
-        name = name if name is not None else "" if isinstance(photo, Photo) else str(photo)
-        photo = photo if isinstance(photo, Photo) else read_photo(photo)
+        name = _name_of(photo) if name is None else name
+        given, photo = photo, as_photo(photo, ENOUGH_PX)
         read = time.perf_counter()
-        said, probabilities = self._ask(photo.rgb)
+        said, probabilities = self.networks.ask(photo)
         asked = time.perf_counter()
-        answer = _answer(photo, said, probabilities, formats, self.networks)
+        if photo.shrunk > 1 and _mean_side(said.corners) < ENOUGH_SIDE_PX:
+            said = replace(said, corners=from_resized(said.corners, np.full(2, 1 / photo.shrunk)))
+            photo = as_photo(given)
+        answer = _answer(photo, said, probabilities, formats, self.networks, self.refuses)
+        answer = _in_file_pixels(answer, photo)
         milliseconds = {
             "read": 1e3 * (read - started),
             "networks": 1e3 * (asked - read),
             "geometry": 1e3 * (time.perf_counter() - asked),
         }
-        height, width = photo.rgb.shape[:2]
+        width, height = photo.size
         return Measurement(photo=name, width=width, height=height, milliseconds=milliseconds, **answer)
 
-    def measure_many(self, photos, sheet="auto"):
-        """Measure photos (paths or (name, path) pairs) one after the other: yields a Measurement or a Failure each."""
-        sheet_formats(sheet)
-        for photo in photos:
-            name, path = photo if isinstance(photo, tuple) else (str(photo), photo)
-            try:
-                yield self.measure(Path(path), sheet, name)
-            except (PhotoError, SheetError) as error:
-                yield Failure(name, error.code, error.message)
-            except Exception as error:  # one photo must never stop the others, whatever is wrong with it
-                logger.debug("measuring %s", name, exc_info=True)
-                yield Failure(name, "internal_error", f"{type(error).__name__}: {str(error)[:200]}; please report it")
+    def measure_many(self, photos: Iterable[PhotoLike], sheet: str = "auto",
+                     workers: int | None = None) -> Iterator[Measurement | Failure]:
+        """Measure photos, as `measure` takes them, several at a time: yields a Measurement or a Failure each, in their
+        order.
 
-    def _ask(self, rgb):
-        """The networks' words on a photo: (Candidate, probabilities (h, w, 4) over the photo at the working size)."""
-        networks = self.networks
-        size = rgb.shape[1], rgb.shape[0]
-        heatmaps = networks.keypoints(fit_photo(rgb, networks.keypoints_spec)[None])[0]
-        points, heights, visibility = decode_corners(np.asarray(heatmaps, np.float32), networks.stride,
-                                                     maps=networks.maps)
-        scores = heights
-        if visibility is not None:
-            # Where a corner outside the photo lies is not known, only on which side: such a one is not to be believed.
-            scores = scores * (1 - visibility[:, OUTSIDE])
-        quad = transform(input_to_photo(size, networks.keypoints_spec), points)
-        order = order_corners(quad)
-        probabilities = networks.segmentation(fit_photo(rgb, networks.segmentation_spec)[None])[0]
-        factor = min(1.0, WORKING_LONG_SIDE / max(size))
-        working = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-        probabilities = mask_to_photo(np.asarray(probabilities, np.float32), working, networks.segmentation_spec)
-        scores = np.clip(np.asarray(scores, float)[order], 0, 1)
-        if networks.calibration is None:
-            return Candidate(quad[order], scores, False, saw_whole=networks.maps == WHOLE), probabilities
-        # What was tuned on raw scores goes on with them; what is told of the corners means what it says.
-        confidences = networks.calibration.confidence(heights, visibility)[order]
-        states = None if visibility is None else np.argmax(visibility, axis=1)[order]
-        return Candidate(quad[order], scores, False, confidences, states, networks.maps == WHOLE), probabilities
+        photos: taken as they are needed, so that a generator of arrays never has all of them in memory. workers: how
+        many at a time, one a core by default. With more than 1 a meter with a bundle starts as many processes, which
+        load the networks once more (a second, 200 MB each), and any other takes threads. An exception where the answers
+        are used, Ctrl-C among them, ends it at once. Raises ValueError for an unknown sheet or fewer than 1 worker, and
+        TypeError for one path instead of several photos.
+        """
+        if isinstance(photos, (str, bytes, os.PathLike)):
+            raise TypeError(f"photos is one photo, {str(photos)[:80]!r}; it must be several: give a list of them")
+        workers = cores() if workers is None else workers
+        sheet_formats(sheet)
+        check_workers(workers)
+        if workers > 1 and isinstance(photos, Sized):
+            workers = max(1, min(workers, len(photos)))
+        if workers == 1 or self.bundle is None:
+            return in_order(lambda photo: self.attempt(photo, sheet), photos, workers)
+        make = partial(_attempts_alone, self.bundle, sheet, max(1, cores() // workers))
+        return in_processes(make, photos, workers, lambda photo, how: lost_photo(_name_of(photo), how))
+
+    def attempt(self, photo: PhotoLike, sheet: str = "auto", name: str | None = None) -> Measurement | Failure:
+        """As `measure`, with a Failure in place of every exception but that for an unknown sheet."""
+        sheet_formats(sheet)
+        name = _name_of(photo) if name is None else name
+        try:
+            return self.measure(photo, sheet, name)
+        except (PhotoError, SheetError) as error:
+            return Failure(name, error.code, error.message)
+        except Exception as error:  # one photo must never stop the others, whatever is wrong with it
+            logger.debug("measuring %s", name, exc_info=True)
+            return Failure(name, "internal_error", f"{type(error).__name__}: {str(error)[:200]}; please report it")
+
+
+def _attempts_alone(bundle, sheet, threads):
+    """What a process of `FootMeter.measure_many` does with every photo."""
+    return partial(meter_alone(bundle, threads).attempt, sheet=sheet)
+
+
+def meter_alone(bundle, threads):
+    """A FootMeter for a process beside others, with so many threads in all that it does."""
+    cv2.setNumThreads(threads)
+    return FootMeter.load(bundle, threads)
+
+
+def lost_photo(name, how):
+    """The Failure of a photo over which a process died; how: one line on it."""
+    return Failure(name, "internal_error", f"{how}; please report it")
+
+
+def _mean_side(corners):
+    return float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).mean())
+
+
+def _name_of(photo):
+    return os.fspath(photo) if isinstance(photo, (str, os.PathLike)) else ""
 
 
 def sheet_formats(sheet):
@@ -321,31 +439,60 @@ def sheet_formats(sheet):
     return (sheet,)
 
 
-def _answer(photo, said, probabilities, formats, networks):
-    """Fields of the Measurement that come from the networks' words, as Meter._ask gives them; raises SheetError."""
+def _answer(photo, said, probabilities, formats, networks, refuses=True):
+    """Fields of the Measurement that come from the words of an Answerer; raises SheetError."""
     rgb = photo.rgb
     height, width = rgb.shape[:2]
     mask = class_mask(probabilities)
     scale = np.array([mask.shape[1] / width, mask.shape[0] / height])
-    chosen, sharp, found = sharpest(photo, candidate_quads(said, mask, scale), mask, formats)
+    try:
+        candidates = candidate_quads(said, mask, scale)
+    except SheetError as error:
+        raise explained(error, rgb) from None
+    chosen, sharp, found = sharpest(photo, candidates, mask, formats)
     # Moved corners may change which of them is the first.
     chosen, sharp, found = _reordered(order_corners(sharp), chosen, sharp, found)
     found = tuple(BY_MASK if chosen.by_mask and how == BY_NETWORK else how for how in found)
     chosen, sharp, found, decision = _as_a_sheet(photo, mask, chosen, sharp, found, formats)
+    figures = look(rgb, mask, decision, sharp)
+    if refuses:
+        check(figures)
     states = _states(chosen, found, corner_states(mask, scale, decision, sharp))
-    corners = tuple(
-        Corner(float(x), float(y), float(confidence), state, how)
-        for (x, y), confidence, state, how in zip(sharp, chosen.told_confidences, states, found, strict=True)
-    )
     diagonal = float(np.hypot(width, height))
+    sigmas = diagonal * corner_sigmas(found, states, chosen.told_confidences)
+    # Once more, with what is known of each corner by now: only so does the confidence mean what it says.
+    decision = _decide(photo, sharp, formats, sigmas) or decision
+    corners = tuple(
+        Corner(float(x), float(y), float(confidence), state, how, CONFIDENCE_90 * float(sigma))
+        for (x, y), confidence, state, how, sigma
+        in zip(sharp, chosen.told_confidences, states, found, sigmas, strict=True)
+    )
     corner_sigma = diagonal * np.mean([CORNER_SIGMA_SHARE[how not in (BY_NETWORK, BY_MASK, BY_SHAPE)] for how in found])
-    spec = networks.segmentation_spec
-    mask_sigma = MASK_SIGMA_NETWORK_PX * max(height, width) / max(spec.height, spec.width)
-    asked = _side_of(networks, rgb, decision.camera.sheet_to_image) if networks.side else None
-    feet = tuple(find_feet(probabilities, decision.camera, sharp, corner_sigma, mask_sigma, asked, mask))
+    mask_sigma = networks.mask_sigma_px((width, height))
+    asked = networks.side_of(rgb, decision.camera.sheet_to_image)
+    feet = tuple(find_feet(probabilities, decision.camera, sharp, corner_sigma, mask_sigma, asked, mask,
+                           float(np.sqrt(np.mean(sigmas**2)))))
     mask = _with_sides(mask, feet, scale)
-    warnings = _warnings(rgb, mask, scale, decision, corners, feet, len(formats) > 1)
-    return {"sheet": decision, "corners": corners, "feet": feet, "warnings": warnings, "mask": mask}
+    warnings = cautions(figures, decision, corners, feet, len(formats) > 1)
+    return {"sheet": decision, "corners": corners, "feet": feet, "warnings": warnings, "mask": mask,
+            "uncertainty": camera_uncertainty(decision, sharp, sigmas, photo.focal_px)}
+
+
+def _in_file_pixels(answer, photo):
+    """The fields of a Measurement with points in pixels of the file in place of those of a shrunk Photo."""
+    if photo.shrunk == 1:
+        return answer
+    scale = np.full(2, 1 / photo.shrunk)
+    corners = tuple(
+        replace(corner, x=float(x), y=float(y), uncertainty_px=corner.uncertainty_px * photo.shrunk)
+        for corner, (x, y) in zip(answer["corners"], from_resized([(c.x, c.y) for c in answer["corners"]], scale),
+                                  strict=True))
+    feet = tuple(replace(foot, heel=from_resized(foot.heel, scale), toe=from_resized(foot.toe, scale),
+                         contour=np.rint(from_resized(foot.contour, scale)).astype(np.int32))
+                 for foot in answer["feet"])  # fmt: skip
+    sheet = replace(answer["sheet"], camera=answer["sheet"].camera.enlarged(photo.shrunk, photo.size))
+    uncertainty = replace(answer["uncertainty"], focal_px=answer["uncertainty"].focal_px * photo.shrunk)
+    return answer | {"sheet": sheet, "corners": corners, "feet": feet, "uncertainty": uncertainty}
 
 
 def _reordered(order, candidate, corners, found):
@@ -394,22 +541,12 @@ def _as_a_sheet(photo, mask, start, sharp, found, formats):
     return start, sharp, found, decision
 
 
-def _decide(photo, corners, formats):
-    """SheetDecision, or None for corners that no camera sees so."""
+def _decide(photo, corners, formats, sigmas_px=None):
+    """SheetDecision, or None for corners that no camera sees so; sigmas_px as decide_sheet takes them."""
     try:
-        return decide_sheet(corners, (photo.rgb.shape[1], photo.rgb.shape[0]), photo.focal_px, formats)
+        return decide_sheet(corners, (photo.rgb.shape[1], photo.rgb.shape[0]), photo.focal_px, formats, sigmas_px)
     except ValueError:
         return None
-
-
-def _side_of(networks, rgb, sheet_to_image):
-    """What `find_feet` asks for the side of a region bool (h, w) over the photo: the network's probability of left."""
-
-    def left_probability(region):
-        crop = networks.side_spec.cut(*surroundings(rgb, region, sheet_to_image))
-        return float(networks.side(crop[None])[0, 0])
-
-    return left_probability
 
 
 def surroundings(rgb, region, sheet_to_image):
@@ -615,80 +752,3 @@ def _with_sides(mask, feet, scale):
         cv2.drawContours(region, [outline], -1, 1, cv2.FILLED)
         mask[(region > 0) & (mask >= LEFT_FOOT)] = LEFT_FOOT if foot.side == "left" else RIGHT_FOOT
     return mask
-
-
-def _warnings(rgb, mask, scale, decision, corners, feet, format_free):
-    """Every Caution that a photo deserves, in the order of the sheet, the photo, the feet."""
-    quad = np.array([[corner.x, corner.y] for corner in corners])
-    warnings = []
-    for state, code, what in (("covered", "corner_covered", "covered: its place is where the edges would meet"),
-                              ("outside", "corner_outside", "outside the photo: its place is an estimate")):
-        numbers = [str(i + 1) for i, corner in enumerate(corners) if corner.state == state]
-        if numbers:
-            warnings.append(Caution(code, f"corner {', '.join(numbers)} is {what}"))
-    side = float(np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1).mean())
-    if side < SMALL_SIDE_PX:
-        warnings.append(Caution("sheet_small", f"the sheet's sides are {side:.0f} pixels on average: go nearer"))
-    if format_free and decision.confidence < SURE_FORMAT:
-        warnings.append(Caution("format_uncertain", f"the sheet may not be {decision.format.name} (confidence "
-                                                    f"{decision.confidence:.2f}): say its format"))
-    if second_sheet_share(mask, to_resized(quad, scale)) > SECOND_SHEET_SHARE:
-        warnings.append(Caution("more_than_one_sheet", "there seems to be a second sheet: leave one in the photo"))
-    level, sharpness = sheet_light(rgb, mask, quad)
-    if level < DARK_LEVEL:
-        warnings.append(Caution("too_dark", f"the sheet is dark (grey level {level:.0f} of 255): give it more light"))
-    elif sharpness < BLUR_VARIANCE:
-        warnings.append(Caution("blurred", f"the photo is blurred (sharpness {sharpness:.1f}): hold still and focus"))
-    if feet and decision.camera.tilt_deg > STEEP_DEG:
-        warnings.append(Caution("steep_view", f"the camera is tilted by {decision.camera.tilt_deg:.0f} degrees: "
-                                              "measures from the side are uncertain; photograph from above"))
-    if not feet:
-        warnings.append(Caution("foot_not_found", "no foot found on the sheet"))
-    if any(foot.touches_border for foot in feet):
-        warnings.append(Caution("foot_cut_off", "a foot is cut off by the photo's border: its measures are too small"))
-    if any(foot.heel_hidden for foot in feet):
-        warnings.append(Caution("heel_hidden", "the leg hides a heel: that foot's length is estimated from the rest of "
-                                               "its outline; photograph from straight above or from the toes' side"))
-    return tuple(warnings)
-
-
-def second_sheet_share(mask, quad):
-    """Area of the largest piece of sheet outside a quadrilateral (4, 2) px of the mask, as a share of its own area."""
-    centre = quad.mean(axis=0)
-    grown = centre + (quad - centre) * SECOND_SHEET_MARGIN
-    rest = (mask == SHEET).astype(np.uint8)
-    cv2.fillConvexPoly(rest, np.rint(grown).astype(np.int32), 0)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(rest, connectivity=4)
-    largest = stats[1:, cv2.CC_STAT_AREA].max() if len(stats) > 1 else 0
-    return float(largest / max(cv2.contourArea(quad.astype(np.float32)), 1.0))
-
-
-def sheet_light(rgb, mask, quad):
-    """Median grey level of the sheet's pixels, 0..255, and the variance of the Laplacian around the sheet.
-
-    rgb: uint8 (H, W, 3); mask: class ids (h, w) over the photo; quad: (4, 2) px of the photo. The sheet with a rim
-    of a twentieth of its size is shrunk to sides of BLUR_SIDE_PX, so that photos of all sizes compare; the edges
-    count, for plain paper has nothing else on it.
-    """
-    height, width = rgb.shape[:2]
-    low, high = quad.min(axis=0), quad.max(axis=0)
-    rim = 0.05 * (high - low)
-    x0, y0 = np.clip(np.floor(low - rim), 0, [width - 2, height - 2]).astype(int)
-    x1, y1 = np.clip(np.ceil(high + rim), [x0 + 2, y0 + 2], [width, height]).astype(int)
-    crop = rgb[y0:y1, x0:x1]
-    factor = min(1.0, BLUR_SIDE_PX / float(np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1).mean()))
-    crop = cv2.resize(crop, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else crop
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-    classes = _crop_mask(mask, (width, height), (x0, y0, x1, y1))
-    classes = cv2.resize(classes, (grey.shape[1], grey.shape[0]), interpolation=cv2.INTER_NEAREST)
-    paper = grey[classes == SHEET]
-    level = float(np.median(paper if len(paper) else grey))
-    return level, float(cv2.Laplacian(cv2.GaussianBlur(grey, (0, 0), 0.8), cv2.CV_32F).var())
-
-
-def _crop_mask(mask, size, box):
-    """The part of a mask over a photo of `size` (width, height) within a box (x0, y0, x1, y1) of the photo."""
-    sx, sy = mask.shape[1] / size[0], mask.shape[0] / size[1]
-    x0, y0, x1, y1 = box
-    left, top = int(x0 * sx), int(y0 * sy)
-    return mask[top : max(top + 1, int(round(y1 * sy))), left : max(left + 1, int(round(x1 * sx)))]

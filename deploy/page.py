@@ -13,7 +13,9 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
-THUMBNAIL_PX = 560  # long side
+from deploy.answers import SIZES_NOTE, foot_cells
+
+THUMBNAIL_PX = 720  # long side
 JPEG_QUALITY = 80
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -37,7 +39,9 @@ def thumbnail(rgb, long_side=THUMBNAIL_PX):
 
 def render_measurements(entries, title="Measured feet"):
     """The page as text. entries: Entry, in the order in which they are shown."""
-    return _render("measurements.html.j2", title=title, entries=list(entries), summary=summarise(entries))
+    entries = list(entries)
+    return _render("measurements.html.j2", title=title, entries=entries, summary=summarise(entries),
+                   foot_cells=foot_cells, sizes_note=SIZES_NOTE)
 
 
 def render_benchmark(report, title="Benchmark"):

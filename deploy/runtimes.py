@@ -5,9 +5,9 @@ crops (N,H,W,4) of RGB and mask), and answers with float32 of the network's own 
 normalise inside; for the others it is done here.
 Every framework is imported when its runtime is made, and not before.
 """
-import copy
 import os
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -32,10 +32,10 @@ class OpenVinoRuntime:
 
     `precision_hint` ("f32", "bf16", "f16") is what it computes in; without it OpenVINO takes the fastest the device
     has, which is bf16 on some CPUs. `threads` bounds its threads, which `streams` share when there are several: as many
-    requests at a time then, each of a runtime of its own (`another`). `input_shape` is (1,H,W,3), `input_name`,
-    `output_name` and `output_shape` are those of the file, `contract` is what it says of itself, {key: text},
-    `normalisation` what it does, {"mean": three or four numbers, "std": as many}, {} where that is not the first it
-    does. Raises BundleError when OpenVINO cannot read it.
+    requests are answered at a time then. It may be called from several threads at once. `input_shape` is (1,H,W,3),
+    `input_name`, `output_name` and `output_shape` are those of the file, `contract` is what it says of itself,
+    {key: text}, `normalisation` what it does, {"mean": three or four numbers, "std": as many}, {} where that is not the
+    first it does. Raises BundleError when OpenVINO cannot read it.
     """
 
     def __init__(self, xml_path, precision_hint=None, threads=None, batch=1, streams=1, device="CPU"):
@@ -60,27 +60,34 @@ class OpenVinoRuntime:
             raise BundleError(xml_path, rule) from error
         self.contract, self.normalisation = _contract(network), _normalisation(network)
         self.batch = batch
-        self._request = self._compiled.create_infer_request()
+        self._idle_requests = []
         source, target = self._compiled.inputs[0], self._compiled.outputs[0]
         self.input_name, self.output_name = source.get_any_name(), target.get_any_name()
         self.input_dtype = source.get_element_type().to_dtype().name
-
-    def another(self):
-        """A runtime with a request of its own and the same compiled network, to be called at the same time."""
-        twin = copy.copy(self)
-        twin._request = self._compiled.create_infer_request()
-        return twin
 
     def __call__(self, images):
         """Outputs float32, first axis N, of images uint8 (N,H,W,3) RGB; N is a multiple of the batch. Raises ValueError
         for other images."""
         check_images(images, self.input_shape[1:])
         outputs = []
-        for batch in in_batches(images, self.batch):
-            self._request.infer([np.ascontiguousarray(batch)])
-            # A copy: the request writes its next answer into the same memory.
-            outputs.append(np.array(self._request.get_output_tensor(0).data, dtype=np.float32))
+        with self._a_request() as request:
+            for batch in in_batches(images, self.batch):
+                request.infer([np.ascontiguousarray(batch)])
+                # A copy: the request writes its next answer into the same memory.
+                outputs.append(np.array(request.get_output_tensor(0).data, dtype=np.float32))
         return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+    @contextmanager
+    def _a_request(self):
+        """A request that nobody else has: OpenVINO refuses one that is busy. As many are made as are in use at once."""
+        try:
+            request = self._idle_requests.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        try:
+            yield request
+        finally:
+            self._idle_requests.append(request)
 
 
 class OnnxRuntime:

@@ -19,7 +19,7 @@ import click
 import numpy as np
 
 from deploy.bundle import DEFAULT_FOLDER, Bundle, BundleError
-from deploy.meter import Meter, SheetError, networks_of
+from deploy.meter import FootMeter, SheetError, networks_of
 from deploy.runtimes import check_images
 from scenes.files import mask_png, write_whole
 from scenes.images import PhotoError
@@ -101,7 +101,7 @@ def remote_networks(bundle, url):
 def main(url, photo, bundle, mask):
     """Measure the feet in PHOTO with the networks on the server at URL; the answer is JSON."""
     try:
-        measurement = Meter(networks=remote_networks(Bundle.load(bundle), url)).measure(photo)
+        measurement = FootMeter(remote_networks(Bundle.load(bundle), url)).measure(photo)
     except (BundleError, ServerError, PhotoError, SheetError) as error:
         raise click.ClickException(str(error)) from error
     if mask is not None:

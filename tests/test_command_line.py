@@ -107,8 +107,8 @@ def test_every_extra_that_a_message_names_exists():
 
 def test_the_readme_lists_every_code_that_an_answer_can_have():
     sources = "\n".join(
-        (ROOT / path).read_text() for path in ("deploy/meter.py", "deploy/bundle.py", "deploy/measure_command.py",
-                                               "scenes/images.py")
+        (ROOT / path).read_text() for path in ("deploy/gate.py", "deploy/meter.py", "deploy/bundle.py",
+                                               "deploy/photo_task.py", "scenes/images.py")
     )
     tables = (ROOT / "README.md").read_text().split("Errors, a closed list:")[1].split("\n## ")[0]
     listed = re.findall(r"^\| `([a-z_]+)` \|", tables, re.MULTILINE)

@@ -5,13 +5,13 @@ The page's template draws them; nothing but numbers and words is decided here, s
 
 import math
 
-from deploy.benchmark.rows import SUBJECTS
+from deploy.benchmark.rows import NO_PRECISION, SUBJECTS
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 330, 64, 16, 14, 46
 ROW_HEIGHT, NAMES_WIDTH = 24, 250
 # Okabe and Ito's colours, which can be told apart whatever one's colour vision; published rows are grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8A8A00")
-SHAPES = {"FP32": "circle", "BF16": "square", "FP16": "diamond", "INT8": "triangle"}
+SHAPES = {"FP32": "circle", "BF16": "square", "FP16": "diamond", "INT8": "triangle", NO_PRECISION: "cross"}
 TITLES = {"keypoints": "corners", "segmentation": "pixels", "pipeline": "whole pipeline"}
 BARS = (5, 25, 50, 75, 95)  # percent, of a latency's bar
 

@@ -41,6 +41,7 @@ SHOWN = {
     "most": (lambda row: row["ratio"] and row["ratio"]["most"], ".2f"),
     "of the peak, %": (lambda row: row["share_of_peak"] and 100 * row["share_of_peak"], ".0f"),
     "mean IoU": _part("accuracy", "mean_iou", ".4f"), "corners, px": (corner_px, ".2f"),
+    "answered": _part("accuracy", "answered", "d"),
     "parity, px": _part("parity", "corner_px", ".3f"), "parity, equal pixels": _part("parity", "equal_pixels", ".5f"),
     "images per core-hour": (lambda row: row["images_per_core_hour"], ",.0f"),
     "cost per million": (lambda row: row["cost_per_million"], ".2f"),
@@ -144,7 +145,8 @@ def notes(document):
             "against the native framework's recorded answers; of the pipeline, median difference of a photo's corners "
             "from the reference's, in pixels of the photo.",
             f"Accuracy: on {labelled['photos']} labelled photos, split {labelled['split']}; corners of a network are "
-            "before sharpening, those of the pipeline after." if labelled else "Accuracy: no labelled set was given."]
+            "before sharpening, those of the pipeline after, of the photos that it answered." if labelled else
+            "Accuracy: no labelled set was given."]
     return told
 
 

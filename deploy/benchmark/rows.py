@@ -13,6 +13,7 @@ PRECISIONS = ("FP32", "BF16", "FP16", "INT8")
 MXNET, KERAS, BOTH_NATIVE = "MXNet", "Keras", "MXNet and Keras"
 NATIVE = {KEYPOINTS: MXNET, SEGMENTATION: KERAS, PIPELINE: BOTH_NATIVE}
 FROZEN = "TensorFlow frozen graph"
+CLASSICAL, NO_PRECISION = "classical (no network)", "none"  # a pipeline that asks none, beside those that do
 # Runtime -> ONNX Runtime's name for it.
 PROVIDERS = {"ONNX Runtime CPU": "CPUExecutionProvider", "ONNX Runtime CUDA": "CUDAExecutionProvider",
              "TensorRT": "TensorrtExecutionProvider"}  # fmt: skip
@@ -50,6 +51,8 @@ class Row:
     @property
     def networks(self):
         """Names of the networks in it."""
+        if self.runtime == CLASSICAL:
+            return ()
         return NETWORKS if self.subject == PIPELINE else (self.subject,)
 
     @property
@@ -102,7 +105,7 @@ def all_rows(batches, streams):
         own = (NATIVE[subject], *([FROZEN] if subject == SEGMENTATION else []), *PROVIDERS, *OPENVINO)
         found += [Row(subject, runtime, precision, *setting) for runtime in own for precision in PRECISIONS
                   for setting in (settings[:1] if subject == PIPELINE else settings)]
-    return found
+    return [*found, Row(PIPELINE, CLASSICAL, NO_PRECISION)]
 
 
 def divide(rows, known):
@@ -122,6 +125,8 @@ def divide(rows, known):
 
 def unavailable(row, known):
     """One line on why a Row cannot be measured, or None where it can."""
+    if row.runtime == CLASSICAL:
+        return None
     if row.runtime in OPENVINO:
         return _openvino_lacks(row, known)
     if row.runtime in PROVIDERS:

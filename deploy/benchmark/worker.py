@@ -25,7 +25,7 @@ import numpy as np
 
 from deploy.accuracy import judge_corners, judge_pipeline, judge_pixels, judged_samples
 from deploy.benchmark import peak
-from deploy.benchmark.rows import FROZEN, KEYPOINTS, OPENVINO, PIPELINE, PROVIDERS, SEGMENTATION
+from deploy.benchmark.rows import CLASSICAL, FROZEN, KEYPOINTS, OPENVINO, PIPELINE, PROVIDERS, SEGMENTATION
 from deploy.benchmark.timing import time_callers
 from deploy.bundle import Bundle
 from deploy.golden import photo_paths
@@ -175,8 +175,7 @@ def callers(row, work):
     if row.subject == PIPELINE:
         return [_measures(row, work)], _files(row, work)
     if row.runtime in OPENVINO:
-        first = _openvino(row, work, row.subject)
-        return [first, *(first.another() for _ in range(row.streams - 1))], _files(row, work)
+        return [_openvino(row, work, row.subject)] * row.streams, _files(row, work)
     threads = max(1, work.threads // row.streams)
     return [network(row, work, row.subject, threads) for _ in range(row.streams)], _files(row, work)
 
@@ -213,12 +212,16 @@ def _openvino(row, work, model):
                            OPENVINO[row.runtime])
 
 
-def pipeline_networks(row, work):
-    """deploy.meter.Networks of a pipeline's row. The network of the side, which is small and of no run, is the bundle's
+def pipeline_answerer(row, work):
+    """deploy.meter.Answerer of a pipeline's row. The network of the side, which is small and of no run, is the bundle's
     in OpenVINO whatever the row."""
     from deploy.meter import PRECISION, Networks
     from deploy.runtimes import OpenVinoRuntime
 
+    if row.runtime == CLASSICAL:
+        from deploy.classical import Classical
+
+        return Classical()
     bundle = Bundle.load(work.bundle)
     # MXNet first: the other way round the two crash.
     keypoints = network(row, work, KEYPOINTS, work.threads)
@@ -233,9 +236,9 @@ def pipeline_networks(row, work):
 
 def _measures(row, work):
     """A function of [path of a photo]: all from the file to the Measurement, or to the error that is the answer."""
-    from deploy.meter import Meter, SheetError
+    from deploy.meter import FootMeter, SheetError
 
-    meter = Meter(networks=pipeline_networks(row, work))
+    meter = FootMeter(pipeline_answerer(row, work))
 
     def measure_one(paths):
         try:
@@ -311,7 +314,7 @@ def judge_row(row, work):
     bundle, spec, told = Bundle.load(work.bundle), work.specs.get(row.subject), {}
     samples, split = judged_samples(work.data, JUDGED) if work.data else ([], None)
     if row.subject == PIPELINE:
-        accuracy = judge_pipeline(pipeline_networks(row, work), samples) if samples else None
+        accuracy = judge_pipeline(pipeline_answerer(row, work), samples) if samples else None
     else:
         answer = network(row, work, row.subject, work.threads)
         told["parity"] = parity(row, answer, bundle)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 import deploy
 from deploy.commands import deploy as deploy_command
-from deploy.meter import Failure, Meter
+from deploy.meter import Failure, FootMeter
 
 PACKAGE = Path(deploy.__file__).parent
 # Of the scenes that the sample photos are (deploy/samples/README.md): corners px, format, (side, length, width) in mm.
@@ -32,7 +33,7 @@ PARTED = "low_sock"
 
 @pytest.fixture(scope="module")
 def meter():
-    return Meter()
+    return FootMeter.load()
 
 
 def worst_percent(measurement, corners):
@@ -66,6 +67,25 @@ def test_samples_are_measured(meter, name):
     for foot, (_, length, width) in zip(found, feet, strict=True):
         assert abs(foot.length_mm - length) < foot.length_uncertainty_mm + slack_mm
         assert abs(foot.width_mm - width) < foot.width_uncertainty_mm + slack_mm
+
+
+def to_the_bit(answer):
+    """What is told of a photo, but for the time that it took."""
+    told = answer.to_json() | {"milliseconds": None}
+    return told if isinstance(answer, Failure) else (told, answer.mask.tobytes())
+
+
+def test_many_threads_get_the_answers_of_one(meter):
+    paths = [PACKAGE / "samples" / f"{name}.jpg" for name in ("bare_foot", "two_feet", "none")]
+    one_by_one = [to_the_bit(meter.attempt(path)) for path in paths]
+    assert len({str(told) for told in one_by_one}) == len(paths)
+    with ThreadPoolExecutor(3) as threads:
+        # Each thread begins with another photo, so that different ones are under way at any time.
+        shared = threads.map(lambda start: [to_the_bit(meter.attempt(path)) for path in paths[start:] + paths[:start]],
+                             range(3))
+        for start, told in enumerate(shared):
+            assert told == one_by_one[start:] + one_by_one[:start]
+    assert [to_the_bit(answer) for answer in meter.measure_many(paths, workers=2)] == one_by_one
 
 
 @pytest.mark.real_photos

@@ -12,22 +12,21 @@ from deploy.bundle import MANIFEST, CropSpec, write_manifest
 from deploy.meter import (
     Candidate,
     Failure,
+    FootMeter,
     Measurement,
-    Meter,
     Networks,
     SheetError,
     candidate_quads,
     convex_iou,
     enclosing_quad,
     load_networks,
-    second_sheet_share,
     surroundings,
 )
 from keypoints.calibration import Calibration
 from keypoints.heatmaps import decode_corners, encode, encode_shared
 from keypoints.outlines import encode_interior
-from scenes.camera import Camera
-from scenes.images import InputSpec, Photo, input_to_photo, mask_to_photo
+from scenes.camera import FILM_DIAGONAL_MM, Camera
+from scenes.images import InputSpec, Photo, PhotoError, as_photo, input_to_photo, mask_to_photo
 from scenes.labels import LEFT_FOOT, RIGHT_FOOT, SHEET
 from scenes.sheet import A4, corners_mm, order_corners, transform
 
@@ -94,7 +93,7 @@ def networks_of(labels, corners, peak=1.0, error_px=0.0, blind=False, maps="each
 def measured(foot="left", camera=None, sheet="auto", focal=FOCAL, **options):
     camera = camera or camera_above()
     rgb, labels, corners = draw_scene(camera, foot)
-    meter = Meter(networks=networks_of(labels, corners, **options))
+    meter = FootMeter(networks_of(labels, corners, **options))
     return meter.measure(Photo(rgb, focal), sheet, "one.jpg"), corners, labels
 
 
@@ -107,10 +106,10 @@ def test_a_corner_that_a_network_puts_outside_is_not_believed():
     inside[0] = (-30, 20)
     maps = heatmaps_of(inside, "shared", (0, 2, 2, 2))
     networks = dataclasses.replace(networks, keypoints=lambda image: maps)
-    said, _ = Meter(networks=networks)._ask(rgb)
+    said, _ = networks.ask(Photo(rgb, FOCAL))
     assert said.scores.min() < 0.01 and np.sort(said.scores)[1] > 0.9
     assert said.confidences is None and said.states is None
-    calibrated, _ = Meter(networks=dataclasses.replace(networks, calibration=CALIBRATION))._ask(rgb)
+    calibrated, _ = dataclasses.replace(networks, calibration=CALIBRATION).ask(Photo(rgb, FOCAL))
     assert (calibrated.scores == said.scores).all() and sorted(calibrated.states) == [0, 0, 0, 2]
     assert calibrated.confidences[calibrated.states == 2] < 0.01
 
@@ -167,7 +166,8 @@ def test_a_photo_is_measured(maps):
     assert foot.width_mm == pytest.approx(95, abs=5)
     assert [corner.state for corner in measurement.corners] == ["visible"] * 4
     assert [corner.found_by for corner in measurement.corners] == ["edges"] * 4
-    assert (measurement.mask == labels).mean() > 0.97
+    mask = cv2.resize(measurement.mask, labels.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    assert (mask == labels).mean() > 0.97
 
 
 def test_json_has_the_names_of_the_design_and_is_strict():
@@ -178,11 +178,34 @@ def test_json_has_the_names_of_the_design_and_is_strict():
     assert set(document["sheet"]) == {"format", "long_side", "confidence"}
     assert {"x", "y", "visible", "confidence"} <= set(document["corners"][0]) and len(document["corners"]) == 4
     assert set(document["camera"]) == {"focal_px", "focal_from", "height_mm", "tilt_deg", "sheet_to_image", "rotation",
-                                       "translation_mm"}
+                                       "translation_mm", "uncertainty"}
+    uncertainty = document["camera"]["uncertainty"]
+    assert set(uncertainty) == {"focal_px", "height_mm", "tilt_deg", "translation_mm", "rotation_deg", "covariance"}
+    assert len(uncertainty["translation_mm"]) == len(uncertainty["rotation_deg"]) == 3
+    assert np.array(uncertainty["covariance"]).shape == (7, 7)
+    assert all(corner["uncertainty_px"] > 0 for corner in document["corners"])
     assert {"side", "length_mm", "width_mm", "uncertainty_mm", "heel", "toe",
             "touches_border"} <= set(document["feet"][0])
     assert set(document["feet"][0]["uncertainty_mm"]) == {"length", "width"}
     assert set(document["milliseconds"]) == {"read", "networks", "geometry"}
+
+
+def test_the_instep_is_in_the_json_only_where_it_was_measured():
+    measurement = measured()[0]
+    (foot,) = measurement.to_json()["feet"]
+    assert foot["from_side"] is False and "instep_height_mm" not in foot
+    beside = dataclasses.replace(measurement.feet[0], from_side=True, instep_height_mm=64.26,
+                                 instep_height_uncertainty_mm=7.34)
+    (foot,) = dataclasses.replace(measurement, feet=(beside,)).to_json()["feet"]
+    assert (foot["from_side"], foot["instep_height_mm"], foot["uncertainty_mm"]["instep_height"]) == (True, 64.3, 7.3)
+
+
+def test_doubted_corners_make_a_doubtful_camera():
+    sure, doubtful = (measured(foot=None, peak=peak)[0] for peak in (1.0, 0.7))
+    assert np.allclose(points_of(sure), points_of(doubtful), atol=0.1)
+    for one, other in zip(sure.corners, doubtful.corners, strict=True):
+        assert other.uncertainty_px == pytest.approx(2 * one.uncertainty_px)
+    assert doubtful.uncertainty.tilt_deg > 1.2 * sure.uncertainty.tilt_deg
 
 
 @pytest.mark.parametrize("said", ["left", "right"])
@@ -205,7 +228,7 @@ def test_the_side_is_asked_of_its_own_network(said):
         return probabilities
 
     networks = dataclasses.replace(of_pixels, segmentation=segmentation, side=side, side_spec=spec)
-    measurement = Meter(networks=networks).measure(Photo(rgb, FOCAL))
+    measurement = FootMeter(networks).measure(Photo(rgb, FOCAL))
     foot, = measurement.feet
     assert foot.side == said
     assert (measurement.mask == (LEFT_FOOT if said == "left" else RIGHT_FOOT)).any()
@@ -279,7 +302,7 @@ def test_a_corner_that_is_far_off_is_found_by_the_mask():
     wrong = corners + np.array([[0.0, 0.0], [0.0, 0.0], [-90.0, -60.0], [0.0, 0.0]])
     networks = networks_of(labels, corners)
     misled = networks_of(labels, wrong)
-    meter = Meter(networks=Networks(misled.keypoints, KEYPOINTS_SPEC, STRIDE, networks.segmentation,
+    meter = FootMeter(Networks(misled.keypoints, KEYPOINTS_SPEC, STRIDE, networks.segmentation,
                                     SEGMENTATION_SPEC))
     assert np.abs(points_of(meter.measure(Photo(rgb, FOCAL))) - corners).max() < 2.0
 
@@ -302,7 +325,7 @@ def test_a_covered_corner_and_one_outside():
     centre = tuple(int(v) for v in corners[2])
     cv2.circle(rgb, centre, 60, (30, 40, 80), cv2.FILLED)
     cv2.circle(labels, centre, 60, 0, cv2.FILLED)
-    measurement = Meter(networks=networks_of(labels, corners)).measure(Photo(rgb, FOCAL))
+    measurement = FootMeter(networks_of(labels, corners)).measure(Photo(rgb, FOCAL))
     assert [corner.state for corner in measurement.corners] == ["visible", "visible", "covered", "visible"]
     assert "corner_covered" in codes(measurement)
     shifted = camera_above(0.0, 560.0, (-170.0, 0.0))
@@ -313,19 +336,10 @@ def test_a_covered_corner_and_one_outside():
 
 def test_dark_blurred_and_small_are_said():
     rgb, labels, corners = draw_scene(camera_above(), None)
-    meter = Meter(networks=networks_of(labels, corners))
+    meter = FootMeter(networks_of(labels, corners))
     assert "too_dark" in codes(meter.measure(Photo((rgb * 0.12).astype(np.uint8), FOCAL)))
     assert "blurred" in codes(meter.measure(Photo(cv2.GaussianBlur(rgb, (0, 0), 9), FOCAL)))
-    assert "sheet_small" in codes(measured(None, camera_above(0.0, 1500.0))[0])
-
-
-def test_a_second_sheet_is_said():
-    labels = np.zeros((400, 400), np.uint8)
-    quad = np.array([[50, 50], [180, 50], [180, 250], [50, 250]], float)
-    cv2.fillConvexPoly(labels, quad.astype(np.int32), SHEET)
-    assert second_sheet_share(labels, quad) == 0.0
-    labels[100:300, 250:380] = SHEET
-    assert second_sheet_share(labels, quad) == pytest.approx(1.0, abs=0.01)
+    assert "sheet_small" in codes(measured(None, camera_above(0.0, 2100.0))[0])
 
 
 def test_one_broken_photo_never_stops_the_rest(tmp_path):
@@ -334,9 +348,29 @@ def test_one_broken_photo_never_stops_the_rest(tmp_path):
     Image.fromarray(rgb).save(good)
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"not a photo")
-    results = list(Meter(networks=networks_of(labels, corners)).measure_many([bad, good, tmp_path / "gone.jpg", good]))
+    results = list(FootMeter(networks_of(labels, corners)).measure_many([bad, good, tmp_path / "gone.jpg", good]))
     assert [type(result) for result in results] == [Failure, Measurement, Failure, Measurement]
     assert results[0].to_json()["error"]["code"] == results[2].to_json()["error"]["code"] == "unreadable_image"
+
+
+def test_arrays_bytes_and_paths_have_one_answer(tmp_path):
+    rgb, labels, corners = draw_scene(camera_above())
+    path = tmp_path / "one.png"
+    Image.fromarray(rgb).save(path)
+    meter = FootMeter(networks_of(labels, corners))
+    before = rgb.copy()
+    answers = list(meter.measure_many([path, str(path), path.read_bytes(), rgb, rgb.astype(float)]))
+    assert [answer.photo for answer in answers] == [str(path), str(path), "", "", ""]
+    assert len({tuple(points_of(answer).ravel()) for answer in answers[:4]}) == 1
+    assert answers[4].code == "unreadable_image" and "float64" in answers[4].message
+    assert (rgb == before).all()
+    with pytest.raises(PhotoError, match="float64"):
+        meter.measure(rgb.astype(float))
+    for wrong in ({"sheet": "a5"}, {"workers": 0}):
+        with pytest.raises(ValueError, match="must be"):
+            meter.measure_many([rgb], **wrong)
+    with pytest.raises(TypeError, match="must be several"):
+        meter.measure_many(str(path))
 
 
 def test_what_nobody_expected_is_an_internal_error(tmp_path):
@@ -349,8 +383,8 @@ def test_what_nobody_expected_is_an_internal_error(tmp_path):
         raise ZeroDivisionError("nothing to divide by")
 
     networks = Networks(broken, KEYPOINTS_SPEC, STRIDE, good.segmentation, SEGMENTATION_SPEC)
-    failure, = Meter(networks=networks).measure_many([("one", path)])
-    assert failure.code == "internal_error" and "ZeroDivisionError" in failure.message and failure.photo == "one"
+    failure, = FootMeter(networks).measure_many([path])
+    assert failure.code == "internal_error" and "ZeroDivisionError" in failure.message and failure.photo == str(path)
 
 
 def test_corners_of_a_cut_off_sheet_is_an_error():
@@ -380,3 +414,49 @@ def test_mask_geometry_of_the_fake_network_is_right():
     networks = networks_of(labels, corners)
     back = mask_to_photo(networks.segmentation(None)[0].astype(np.float32), (WIDTH, HEIGHT), SEGMENTATION_SPEC)
     assert (back.argmax(axis=-1) == labels).mean() > 0.97
+
+
+def test_a_large_file_is_measured_in_its_own_pixels(tmp_path):
+    """It is read at a fraction of its size, and nothing of that is seen in the answer."""
+    rgb, labels, corners = draw_scene(camera_above(), "left")
+    networks = networks_of(labels, corners)
+    small = FootMeter(networks).measure(Photo(rgb, FOCAL))
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = round(FOCAL / np.hypot(WIDTH, HEIGHT) * FILM_DIAGONAL_MM)
+    large = cv2.resize(rgb, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    Image.fromarray(large).save(tmp_path / "large.jpg", quality=92, exif=exif)
+    found = FootMeter(networks).measure(tmp_path / "large.jpg")
+    assert (found.width, found.height) == (4 * WIDTH, 4 * HEIGHT) and max(found.mask.shape) <= 768
+    assert np.abs(points_of(found) - ((corners + 0.5) * 4 - 0.5)).max() < 4.0
+    camera = found.sheet.camera
+    assert (camera.width, camera.height) == (4 * WIDTH, 4 * HEIGHT) and found.sheet.focal_from == "exif"
+    assert camera.focal_px == pytest.approx(4 * FOCAL, rel=0.02)
+    assert found.uncertainty.focal_px == pytest.approx(4 * small.uncertainty.focal_px, rel=0.05)
+    assert found.uncertainty.height_mm == pytest.approx(small.uncertainty.height_mm, rel=0.05)
+    assert [corner.uncertainty_px for corner in found.corners] == pytest.approx(
+        [4 * corner.uncertainty_px for corner in small.corners])
+    sheet = camera.project(np.column_stack([corners_mm(A4), np.zeros(4)]))
+    assert np.abs(sheet[order_corners(sheet)] - points_of(found)).max() < 6.0
+    one, other = small.feet[0], found.feet[0]
+    assert other.length_mm == pytest.approx(one.length_mm, abs=2.0)
+    assert other.width_mm == pytest.approx(one.width_mm, abs=2.0)
+    for at_one, at_other in ((one.heel, other.heel), (one.toe, other.toe)):
+        assert np.abs(at_other - ((at_one + 0.5) * 4 - 0.5)).max() < 16.0
+    assert np.ptp(other.contour, axis=0) == pytest.approx(4 * np.ptp(one.contour, axis=0), rel=0.03)
+
+
+def test_a_small_sheet_in_a_large_photo_is_looked_at_in_all_its_pixels(tmp_path, monkeypatch):
+    """Laid into a floor of five times the size it would have a fifth of the pixels."""
+    rgb, labels, corners = draw_scene(camera_above(), "left")
+    at, size = (1500, 1700), (3600, 4800)
+    photo = np.full((*size[::-1], 3), COLOURS[0].astype(np.uint8))
+    photo[at[1] : at[1] + HEIGHT, at[0] : at[0] + WIDTH] = rgb
+    classes = np.zeros(size[::-1], np.uint8)
+    classes[at[1] : at[1] + HEIGHT, at[0] : at[0] + WIDTH] = labels
+    Image.fromarray(photo).save(tmp_path / "far.png")
+    networks = networks_of(classes, corners + at)
+    read = []
+    monkeypatch.setattr("deploy.meter.as_photo", lambda given, *enough: read.append(enough) or as_photo(given, *enough))
+    found = FootMeter(networks).measure(tmp_path / "far.png")
+    assert len(read) == 2 and read[1] == ()
+    assert np.abs(points_of(found) - corners - at).max() < 1.5

@@ -15,7 +15,8 @@ ANSWER = {
     "sheet": {"format": "a4", "long_side": "vertical", "confidence": 0.97},
     "corners": [], "camera": {"height_mm": 612.0, "tilt_deg": 21.3},
     "feet": [{"side": "left", "length_mm": 251.34, "width_mm": 97.8,
-              "uncertainty_mm": {"length": 1.4, "width": 1.1}}],
+              "uncertainty_mm": {"length": 1.4, "width": 1.1},
+              "shoe_sizes": {"eu": 39.5, "uk": 6.5, "us_men": 7.5, "us_women": 9.0, "child": False}}],
     "warnings": [{"code": "corner_covered", "message": "corner 4 is covered"}],
 }
 FAILURE = {"photo": "<script>alert(1)</script>.jpg",
@@ -25,7 +26,7 @@ FAILURE = {"photo": "<script>alert(1)</script>.jpg",
 def test_everything_measured_is_on_the_page():
     page = render_measurements([Entry(ANSWER), Entry(FAILURE)], "Feet of <today>")
     for text in ("feet/one.jpg", "251.3", "97.8", "1.4", "A4", "corner_covered", "corner 4 is covered",
-                 "sheet_not_found", "61 cm", "21&deg;"):
+                 "sheet_not_found", "61 cm", "21&deg;", ">39.5 \u00b1 0<", ">6.5<", ">7.5<", ">9<", "approximate"):
         assert text in page
 
 

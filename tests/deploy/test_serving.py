@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from deploy.bundle import DEFAULT_FOLDER, Bundle, BundleError
 from deploy.commands import deploy
-from deploy.meter import PRECISION, Meter, load_networks
+from deploy.meter import PRECISION, FootMeter, load_networks
 from deploy.runtimes import OpenVinoRuntime, load_openvino
 from deploy.serving import check_batch, write_serving
 from deploy.serving_client import RemoteNetwork, ServerError, main, remote_networks
@@ -200,8 +200,8 @@ def same_as_own(url, tmp_path, exact):
     exact: to the last bit, as the same OpenVINO gives it; else to a tenth of a pixel and a pixel of the mask in a
     thousand.
     """
-    own = Meter(networks=load_networks(threads=1)).measure(SAMPLE)
-    remote = Meter(networks=remote_networks(Bundle.load(), url)).measure(SAMPLE)
+    own = FootMeter(load_networks(threads=1)).measure(SAMPLE)
+    remote = FootMeter(remote_networks(Bundle.load(), url)).measure(SAMPLE)
     places = [np.array([[corner.x, corner.y] for corner in answer.corners]) for answer in (own, remote)]
     assert np.abs(places[0] - places[1]).max() <= (0 if exact else 0.1)
     assert (own.mask != remote.mask).mean() <= (0 if exact else 1e-3)

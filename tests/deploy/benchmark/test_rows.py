@@ -11,13 +11,14 @@ FULL = Facts(BASE.variants, frozenset({"keypoints", "segmentation"}), EVERYTHING
              BASE.devices)  # fmt: skip
 
 
-def test_a_bundle_alone_has_rows_of_openvino_only():
+def test_a_bundle_alone_has_networks_in_openvino_only():
     can, cannot = divide(all_rows((1, 8), (2,)), BASE)
-    assert {row.runtime for row in can} == {"OpenVINO CPU"}
+    assert {row.runtime for row in can if row.subject != "pipeline"} == {"OpenVINO CPU"}
     assert [row.name for row in can if row.subject == "keypoints"] == [
         f"keypoints, OpenVINO CPU, INT8, batch {one}, streams {two}" for one, two in ((1, 1), (8, 1), (1, 2))]
     assert {row.precision for row in can if row.subject == "segmentation"} == {"FP32", "BF16", "INT8"}
-    assert [row.precision for row in can if row.subject == "pipeline"] == ["INT8"]
+    assert [(row.runtime, row.precision) for row in can if row.subject == "pipeline"] == [
+        ("OpenVINO CPU", "INT8"), ("classical (no network)", "none")]
     # Every other (subject, runtime, precision) is told once, however many settings it has.
     told = [row.answers_as for row, _ in cannot]
     assert len(told) == len(set(told)) and not set(told) & {row.answers_as for row in can}
@@ -58,6 +59,14 @@ def test_with_runs_the_native_framework_is_the_reference():
 ])  # fmt: skip
 def test_why_a_row_cannot_be_measured(row, known, why):
     assert unavailable(row, known) == why
+
+
+def test_the_classical_pipeline_needs_nothing_and_is_the_reference_of_none():
+    nothing = Facts({"keypoints": (), "segmentation": ()}, frozenset(), frozenset(), (), {})
+    can, _ = divide(all_rows((8,), (2,)), nothing)
+    assert [row.name for row in can] == ["pipeline, classical (no network), none, batch 1, streams 1"]
+    assert can[0].networks == ()
+    assert reference_of("pipeline", divide(all_rows((), ()), BASE)[0]).runtime == "OpenVINO CPU"
 
 
 def test_the_most_exact_weights_are_computed_from():

@@ -50,6 +50,10 @@ def test_all_that_a_base_install_measures(request_of, tmp_path, labelled_sheets)
     assert plain["parity"]["within_limits"] is True and plain["parity"]["corner_px"] < 0.02
     assert {"keypoints, OpenVINO CPU, FP32, batch 2, streams 1", "segmentation, OpenVINO CPU, FP32, batch 1, streams 2",
             "pipeline, OpenVINO CPU, FP32, batch 1, streams 1"} <= set(rows)
+    classical = rows["pipeline, classical (no network), none, batch 1, streams 1"]
+    # The tiny networks find no sheet in the drawn photo; colours do. Nothing but time is spent on it.
+    assert classical["accuracy"]["answered"] == classical["accuracy"]["photos"] == 1
+    assert classical["file_mb"] == 0 and classical["share_of_peak"] is None and classical["ratio"]["median"] > 0
     assert document["configuration"]["labelled"] == {"split": "test", "photos": 1}
     assert plain["accuracy"]["corners_px"]["count"] == 4
     assert 0 < rows["segmentation, OpenVINO CPU, FP32, batch 1, streams 1"]["accuracy"]["mean_iou"] < 1

@@ -1,0 +1,104 @@
+"""What a batch has answered, kept as it goes, so that an interrupted one goes on where it ended.
+
+FILE is the list that `foliopie measure --json FILE` promises, written whole at the end. Until then every answer is a
+line of FILE.part, from the moment that it is there: a batch that is killed has lost nothing but what was under way.
+Each answer holds, under `source`, what it is an answer to; it is taken again only for the same.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+# Of what the answers say and how they are computed: to be raised when photos measured before should be measured again.
+ANSWERS_VERSION = 1
+# Such answers may be others next time, though the photo is the same.
+PASSING = ("internal_error", "output_not_written")
+
+
+class JournalError(Exception):
+    """A file of answers that cannot be gone on with; its text is one line with the way out."""
+
+
+def measured_with(manifest, **options):
+    """Hexadecimal digits that name what answers come from: the bytes of a bundle's manifest, and options that change
+    answers. Options must be what JSON can say."""
+    told = json.dumps([ANSWERS_VERSION, hashlib.sha256(manifest).hexdigest(), options], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def source_of(path, with_what):
+    """What an answer on a file is an answer to: dict for its `source`; None for a file that cannot be looked at."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    modified = datetime.fromtimestamp(status.st_mtime_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return {"bytes": status.st_size, "modified": f"{modified}.{status.st_mtime_ns % 1_000_000_000:09d}Z",
+            "measured_with": with_what}
+
+
+class Journal:
+    """The answers of one batch, on their way into the file `path`."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.part = self.path.with_name(self.path.name + ".part")
+        self._stream = None
+
+    def read(self):
+        """{photo: answer} of the file of before and of what an interrupted batch left beside it; {} without either.
+
+        Answers that may be others next time are left out. Raises JournalError where the file holds something else.
+        """
+        answers = {}
+        if self.path.exists():
+            try:
+                answers.update((answer["photo"], answer) for answer in json.loads(self.path.read_text("utf-8")))
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                raise JournalError(f"cannot go on with {self.path}: it holds no answers of this command "
+                                   f"({type(error).__name__}): give another file, or leave --resume out") from error
+        answers.update((answer["photo"], answer) for answer in self._lines())
+        return {photo: answer for photo, answer in answers.items() if not _is_passing(answer)}
+
+    def _lines(self):
+        """Answers of the part, without a last line that was cut off."""
+        if not self.part.exists():
+            return
+        for line in self.part.read_bytes().split(b"\n"):
+            try:
+                answer = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(answer, dict) and "photo" in answer:
+                yield answer
+
+    def begin(self, keep):
+        """Starts the part. keep: what is there of it is kept, and added to. Raises OSError."""
+        self.part.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = open(self.part, "ab" if keep else "wb")
+        if keep:
+            self._stream.write(b"\n")  # after a line that was cut off
+
+    def add(self, answer):
+        """Writes an answer, so that it is there whatever happens next. Raises OSError."""
+        self._stream.write(json.dumps(answer, allow_nan=False).encode() + b"\n")
+        self._stream.flush()
+
+    def finish(self, answers):
+        """Writes the file whole, and removes the part. Raises OSError."""
+        from deploy.page import write_text
+
+        write_text(self.path, answers_text(answers))
+        self._stream.close()
+        self.part.unlink(missing_ok=True)
+
+
+def answers_text(answers):
+    """The answers as the text of a JSON file."""
+    return json.dumps(answers, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _is_passing(answer):
+    codes = [answer["error"]["code"]] if "error" in answer else [warning["code"] for warning in answer["warnings"]]
+    return any(code in PASSING for code in codes)
