@@ -17,19 +17,13 @@ from itertools import islice
 from typing import TypeVar
 
 from deploy.processes import THREADS
+from scenes.processes import cores
 
 Thing = TypeVar("Thing")
 Answer = TypeVar("Answer")
 
 # What a worker runs: first it learns where the caller finds its modules.
 PROGRAM = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from deploy.batch import answer; answer()"
-
-
-def cores() -> int:
-    """How many cores this process may use; at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def in_order(function: Callable[[Thing], Answer], things: Iterable[Thing], workers: int) -> Iterator[Answer]:

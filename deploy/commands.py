@@ -39,8 +39,10 @@ def export(keypoints_run, segmentation_run, side_run, rest, out, precisions, ima
     """
     if keypoints_run is None and segmentation_run is None and side_run is None:
         raise click.UsageError("there is nothing to convert: give --keypoints, --segmentation or --side")
+    from scenes.processes import cores
+
     # Before the frameworks are loaded, which read these once: MXNet runs on one thread unless told, TensorFlow talks.
-    os.environ.setdefault("OMP_NUM_THREADS", str(_cores()))
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from deploy.bundle import BundleError
     from deploy.convert import ConversionError
@@ -227,8 +229,3 @@ def _print_report(report):
 
 def _is_text(row):
     return isinstance(row.limit, str)
-
-
-def _cores():
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

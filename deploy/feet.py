@@ -28,6 +28,7 @@ from deploy.corners import from_resized, to_resized
 from deploy.outline import AXIS_ACROSS, LENGTH_PER_WIDTH, LOG_RATIO_SD, distances_mm, fit_outline
 from deploy.side_view import foot_profile, is_beside
 from scenes.labels import BACKGROUND, LEFT_FOOT, RIGHT_FOOT, SHEET
+from scenes.sheet import mean_side
 
 
 @dataclass(frozen=True)
@@ -279,7 +280,7 @@ def _measure(outline, labels, scale, camera, corners, network, sigmas_px, share)
 def _from_the_side(foot, profile, camera, corners, corner_sigma_px):
     """The Foot with what its deploy.side_view.Profile tells; corners (4, 2) px, off by corner_sigma_px."""
     length = profile.length_mm
-    side_px = float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).mean())
+    side_px = mean_side(corners)
     scale_share = SIDE_SCALE_FACTOR * corner_sigma_px / side_px
     length_share = float(np.hypot(SIDE_LENGTH_SHARE, scale_share))
     width = length / LENGTH_PER_WIDTH
@@ -400,7 +401,7 @@ def _standard_deviations(length, width, shape_sds, fit, camera, corners, sigmas_
     outline leaves open.
     """
     corner_sigma, mask_sigma, _ = sigmas_px
-    side = float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).mean())
+    side = mean_side(corners)
     scale_share = corner_sigma / side
     outline_mm = np.sqrt(2) * mask_sigma / _px_per_mm(camera)
     of_length, of_width = np.hypot(*shape_sds[:2]), np.hypot(*shape_sds[2:])

@@ -16,7 +16,7 @@ import numpy as np
 from deploy.corners import to_resized
 from deploy.feet import STEEP_DEG
 from scenes.labels import BACKGROUND, SHEET
-from scenes.sheet import corners_mm, transform
+from scenes.sheet import corners_mm, mean_side, transform
 
 # Limits of the warnings.
 DARK_LEVEL = 30.0  # grey level, 0..255, of the paper
@@ -120,7 +120,7 @@ def look(rgb, mask, decision, corners):
     quad = np.asarray(corners, float)
     scale = np.array([mask.shape[1] / width, mask.shape[0] / height])
     plan = _Plan(rgb, mask, scale, decision)
-    side_px = float(np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1).mean())
+    side_px = mean_side(quad)
     return Figures(
         side_px=side_px,
         level=plan.paper_level(),

@@ -5,6 +5,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from scenes.processes import cores
+
 # What decides the speed of networks, as Linux calls it.
 FLAGS = ("avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "avx512_bf16", "avx512_fp16",
          "amx_tile", "amx_int8", "amx_bf16", "amx_fp16", "asimd", "asimddp", "i8mm", "bf16", "sve", "fphp")  # fmt: skip
@@ -14,11 +16,6 @@ def processor():
     """The processor's name, as far as the system tells it."""
     names = _told("model name")
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def cores():
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe(libraries):

@@ -40,8 +40,8 @@ def measure(photos, bundle, method, sheet, json_path, csv_path, overlay, masks, 
     Exit status: 0 when every photo was measured, 1 when one was not (each is named on standard error), 2 for wrong
     usage, 130 when it was interrupted; what was measured by then is written all the same.
     """
-    from deploy.batch import cores
     from deploy.photo_task import PhotoTask
+    from scenes.processes import cores
 
     if resume and json_path in (None, "-"):
         raise click.UsageError("--resume goes on with a file of answers: name it with --json FILE")
@@ -107,8 +107,9 @@ def _results(sources, bundle, method, workers, options):
     fields of a PhotoTask but for its meter."""
     from functools import partial
 
-    from deploy.batch import cores, in_order, in_processes
+    from deploy.batch import in_order, in_processes
     from deploy.photo_task import PhotoTask, lost, task_alone
+    from scenes.processes import cores
 
     if workers <= 1:
         return in_order(PhotoTask(make_meter(bundle, method) if sources else None, *options), sources, 1)

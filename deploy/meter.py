@@ -19,7 +19,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from deploy.batch import check_workers, cores, in_order, in_processes
+from deploy.batch import check_workers, in_order, in_processes
 from deploy.bundle import DEFAULT_FOLDER, Bundle, CropSpec
 from deploy.consistency import consistent_corners
 from deploy.corner_uncertainty import corner_sigmas
@@ -50,7 +50,8 @@ from scenes.images import (
     mask_to_photo,
 )
 from scenes.labels import LEFT_FOOT, RIGHT_FOOT, SHEET
-from scenes.sheet import FORMATS, corners_mm, order_corners, transform
+from scenes.processes import cores
+from scenes.sheet import FORMATS, corners_mm, mean_side, order_corners, transform
 
 logger = logging.getLogger(__name__)
 
@@ -357,7 +358,7 @@ class FootMeter:
         read = time.perf_counter()
         said, probabilities = self.networks.ask(photo)
         asked = time.perf_counter()
-        if photo.shrunk > 1 and _mean_side(said.corners) < ENOUGH_SIDE_PX:
+        if photo.shrunk > 1 and mean_side(said.corners) < ENOUGH_SIDE_PX:
             said = replace(said, corners=from_resized(said.corners, np.full(2, 1 / photo.shrunk)))
             photo = as_photo(given)
         answer = _answer(photo, said, probabilities, formats, self.networks, self.refuses)
@@ -420,10 +421,6 @@ def meter_alone(bundle, threads):
 def lost_photo(name, how):
     """The Failure of a photo over which a process died; how: one line on it."""
     return Failure(name, "internal_error", f"{how}; please report it")
-
-
-def _mean_side(corners):
-    return float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).mean())
 
 
 def _name_of(photo):

@@ -20,7 +20,6 @@ import numpy as np
 
 from deploy.accuracy import judged_samples
 from deploy.bundle import DEFAULT_FOLDER, MANIFEST
-from deploy.machine import cores
 from deploy.processes import Task, run_with_progress
 from deploy.tables import markdown_table, number
 from experiments.catalogue import Outcome
@@ -32,6 +31,7 @@ from scenes.dataset import known_corners, read_dataset, read_mask
 from scenes.files import file_sha256
 from scenes.images import PhotoError
 from scenes.labels import LEFT_FOOT
+from scenes.processes import cores
 from segmentation.metrics import confusion_matrix, iou, json_number
 
 NAME = "classical"

@@ -17,10 +17,6 @@ SETTINGS_HELP = ('JSON file {"setting": ["pattern of file names", ...]}: photos 
                  "it each photo is a setting of its own.")
 
 
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @click.group()
 def experiments():
     """Run what the project claims, and see what came out."""
@@ -101,13 +97,15 @@ def run(name, out, workers, **options):
     What is finished in RUN is not done again; other settings than RUN was begun with are refused. Each experiment takes
     the options that stand beside its name below, and --scale, --out, --workers and --results.
     """
+    from scenes.processes import cores
+
     experiment = EXPERIMENTS[name]
     _check_options(experiment, options)
     renderer = ("mitsuba", "mitsuba_oidn") if experiment.renders and not options["data"] else ()
     for framework in (*experiment.frameworks, *renderer):
         if importlib.util.find_spec(framework) is None:  # said before hours are spent
             raise ModuleNotFoundError(f"No module named {framework!r}", name=framework)
-    request = Request(out=out or _work_folder(name, options["scale"]), workers=workers or _cores(), **options)
+    request = Request(out=out or _work_folder(name, options["scale"]), workers=workers or cores(), **options)
     try:
         outcome = experiment.run(request)
     except (ValueError, OSError) as fault:
@@ -158,7 +156,9 @@ def compare(run_a, run_b, photos, settings, weights, json_file):
 
     Tells B - A: below zero where RUN_B has the smaller errors.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", str(_cores()))  # MXNet reads it when it is imported
+    from scenes.processes import cores
+
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores()))  # MXNet reads it when it is imported
     import json
 
     from deploy.bundle import BundleError

@@ -12,7 +12,6 @@ At scale `paper` it takes ten minutes. Leave the machine alone meanwhile.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -43,6 +42,7 @@ from keypoints.decoding import points_in_input
 from keypoints.metrics import cyclic_errors
 from scenes.dataset import read_dataset
 from scenes.files import file_sha256
+from scenes.processes import cores
 
 NAME = "corner-speed"
 TITLE = "How fast the corner network is, and how fast it learns"
@@ -77,7 +77,7 @@ def run(request):
 def run_rounds(scale, request):
     """`run` at a Scale."""
     name, folder = check(request)
-    out, threads = Path(request.out), request.threads or len(os.sched_getaffinity(0))
+    out, threads = Path(request.out), request.threads or cores()
     samples = read_dataset(request.data[0])
     if len(samples) < max(scale.photos, scale.training_photos + 1):
         raise ValueError(f"{request.data[0]} has {len(samples)} photos; {max(scale.photos, scale.training_photos + 1)} "

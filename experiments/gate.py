@@ -31,7 +31,7 @@ from scenes.dataset import known_corners, read_dataset, read_mask
 from scenes.files import write_whole
 from scenes.images import Photo, read_photo
 from scenes.labels import BACKGROUND
-from scenes.sheet import order_corners, transform
+from scenes.sheet import mean_side, order_corners, transform
 
 NAME = "gate"
 TITLE = "What faults of photos do to the error"
@@ -166,7 +166,7 @@ def errors_of(measured, sample, corners, matrix):
     sample's pixels to the photo's. Feet that the border cuts are left out: they have a warning of their own."""
     found = np.array([(corner.x, corner.y) for corner in measured.corners])
     off = cyclic_errors(found[None], corners[None], np.full((1, 4), 2))[0]
-    side = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).mean()
+    side = mean_side(corners)
     told = {"corner": float(100 * off.mean() / side), "length": [], "breadth": []}
     reach = NEAR_SHARE * np.hypot(measured.width, measured.height)
     for true in sample.attributes["feet"]:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from scenes.conditions import motion_blur
+from scenes.sheet import mean_side
 
 GAMMA = 2.2  # of the picture's values, near enough to what sRGB has
 # What a phone's sensor adds to light of 0..1: noise that does not depend on the light, and that of counting it.
@@ -28,7 +29,7 @@ class Scene:
     @property
     def side_px(self):
         """Mean side of the sheet."""
-        return float(np.linalg.norm(np.roll(self.corners, -1, axis=0) - self.corners, axis=1).mean())
+        return mean_side(self.corners)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ What is done is not done again. Leave the machine alone while it runs.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -45,6 +44,7 @@ from experiments.segmentation_timing import (
 )
 from scenes.dataset import ANNOTATIONS, read_dataset
 from scenes.files import file_sha256
+from scenes.processes import cores
 from segmentation.config import TrainConfig
 
 NAME = "segmentation-speed"
@@ -81,7 +81,7 @@ def run(request):
 def run_rounds(scale, request):
     """`run` at a Scale."""
     check(scale, request)
-    out, threads = Path(request.out), request.threads or len(os.sched_getaffinity(0))
+    out, threads = Path(request.out), request.threads or cores()
     networks = networks_of(scale, request)
     configuration = configuration_of(scale, request, threads)
     begin(out, {"experiment": NAME, "scale": request.scale, **configuration})

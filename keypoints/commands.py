@@ -27,8 +27,9 @@ def _set_threads(threads):
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     else:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+        from scenes.processes import cores
+
+        os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
 
 
 def _faults():

@@ -58,6 +58,12 @@ def order_corners(points):
     return np.roll(clockwise, -first)
 
 
+def mean_side(corners):
+    """Mean length of the four sides between corners (4, 2), in their own unit."""
+    corners = np.asarray(corners, np.float64)
+    return float(np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1).mean())
+
+
 def homography(source, target):
     """Homography from `source` to `target` points: float64 (3, 3), scaled so that its Frobenius norm is 1.
 

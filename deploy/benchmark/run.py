@@ -17,10 +17,11 @@ from deploy.benchmark.rows import NETWORKS, OPENVINO, PRECISIONS, all_rows, divi
 from deploy.bundle import MANIFEST, Bundle
 from deploy.folder import begin
 from deploy.golden import photo_paths
-from deploy.machine import cores, processor
+from deploy.machine import processor
 from deploy.processes import Task, plain, run_with_progress
 from deploy.rounds import in_order
 from scenes.files import file_sha256
+from scenes.processes import cores
 
 SETTINGS = "benchmark.json"
 SAMPLES = Path(__file__).parents[1] / "samples"  # photos that come with the package

@@ -11,7 +11,8 @@ from functools import partial
 
 import pytest
 
-from deploy.batch import cores, in_order, in_processes
+from deploy.batch import in_order, in_processes
+from scenes.processes import cores
 
 
 @pytest.mark.parametrize("workers", [1, 3])
