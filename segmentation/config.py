@@ -20,6 +20,9 @@ NORMALISATIONS = {
     "unit": ((0.0, 0.0, 0.0), (255.0, 255.0, 255.0)),
 }
 
+# Channels with which the counts that the thesis prints come out; it names none.
+THESIS_FORM = {"pool_channels": 512, "auxiliary_channels": 512}
+
 # Input pixels per pixel of the deepest features; None: as its backbone is cut, see `segmentation.models.taps`.
 STRIDES = {"pspnet": None, "fast_pspnet": 32, "fcn32": 32, "fcn16": 32, "fcn8": 32, "unet": 16}
 # The sides of the input are to be multiples of this: features of one size are added to those of twice the size.
@@ -37,7 +40,7 @@ READ_BY = {
 SMALLEST_SIDE = 32
 
 OPTIMIZERS = ("adam", "sgd", "rmsprop")
-AUGMENTATIONS = ("default", "none")
+AUGMENTATIONS = ("default", "thesis", "none")
 SKIPS = (0, 4, 8)
 
 
@@ -72,6 +75,7 @@ class TrainConfig:
         schedule: of the learning rate, see `segmentation.schedules`.
         warmup_share: part of all steps in which the learning rate rises linearly.
         average_decay: of the moving average of the weights that validation and export use.
+        augmentation: "default", as `scenes.augment.AugmentConfig` is; "thesis", its three changes alone; "none".
         patience: training ends after so many epochs without a better validation mean IoU; 0: never.
         init_weights: a run folder or `.weights.h5` file the whole network starts from; its input size may differ.
         encoder_weights: "imagenet", or a file in the format of keras.applications (without top), for the encoder; for

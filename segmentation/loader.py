@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scenes.augment import NONE, AugmentConfig, augment
+from scenes.augment import NONE, THESIS, AugmentConfig, augment
 from scenes.dataset import Sample, read_dataset, read_mask
 from scenes.images import PhotoError, read_photo
 from segmentation.config import TrainConfig
@@ -107,7 +107,7 @@ def prepare(pixels: Pixels, config: TrainConfig, rng: np.random.Generator, augme
 
 def augmentation_of(config: TrainConfig) -> AugmentConfig:
     """The augmentation that the configuration's name stands for."""
-    return NONE if config.augmentation == "none" else AugmentConfig()
+    return {"default": AugmentConfig(), "thesis": THESIS, "none": NONE}[config.augmentation]
 
 
 def steps_per_epoch(samples: int, batch: int) -> int:

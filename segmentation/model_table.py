@@ -5,14 +5,12 @@ from dataclasses import dataclass, replace
 
 import keras
 
-from segmentation.config import TrainConfig, feature_side, sizes_that_fit
+from segmentation.config import THESIS_FORM, TrainConfig, feature_side, sizes_that_fit
 from segmentation.models.taps import MODELS
 from segmentation.network import build_networks
 
 # The input's side in the thesis.
 THESIS_SIDE = 473
-# Channels with which the counts that the thesis prints come out; it names none.
-THESIS_FORM = {"pool_channels": 512, "auxiliary_channels": 512}
 # As printed in its section 5.1.2, of whole models with pools 1-2-3-6.
 PRINTED = {
     "pspnet-efficientnetb0": "15M",
