@@ -1,4 +1,5 @@
-"""The one place that writes HTML: a batch of measured photos, or a benchmark, as one self-contained page.
+"""The one place that writes HTML: a batch of measured photos, a benchmark, or the report of the thesis's experiments,
+as one self-contained page.
 
 Pictures travel inside the page as data URIs, so that it can be sent as one file and opened without a network.
 """
@@ -47,6 +48,12 @@ def render_measurements(entries, title="Measured feet"):
 def render_benchmark(report, title="Benchmark"):
     """The page of a benchmark as text. report: dict of what its template shows, from deploy.benchmark.report."""
     return _render("benchmark.html.j2", title=title, report=report)
+
+
+def render_thesis(report):
+    """The report of the thesis's experiments as text. report: dict of what its template shows, from
+    experiments.thesis.report."""
+    return _render("thesis.html.j2", report=report)
 
 
 def _render(template, **values):

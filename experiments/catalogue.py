@@ -2,8 +2,11 @@
 
 import importlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from experiments.thesis.items import ITEMS, NUMBERS
+from experiments.thesis.trainings import TRAININGS
 
 SCALES = ("quick", "paper")
 
@@ -34,13 +37,15 @@ class Request:
     threads: int | None = None
     seeds: int | None = None
     results: Path | None = None
+    trainings: tuple = ()
 
 
 @dataclass(frozen=True)
 class Experiment:
     """name: on the command line. title: one line. module: has run(Request) -> Outcome. committed: folder of its
     results in the package. usage: the options of its own, as they are written on the command line. frameworks: what
-    must be installed; renders: that it makes scenes where no --data is given."""
+    must be installed; renders: that it makes scenes where no --data is given. trainings: as in Request. shared: name of
+    the folder to work in where several work in one."""
 
     name: str
     title: str
@@ -49,6 +54,8 @@ class Experiment:
     usage: str
     frameworks: tuple = ("mxnet", "gluoncv", "matplotlib")
     renders: bool = False
+    trainings: tuple = ()
+    shared: str = ""
 
     @property
     def options(self):
@@ -57,7 +64,7 @@ class Experiment:
 
     def run(self, request):
         """Run it: Outcome."""
-        return importlib.import_module(self.module).run(request)
+        return importlib.import_module(self.module).run(replace(request, trainings=self.trainings))
 
 
 @dataclass(frozen=True)
@@ -108,4 +115,27 @@ EXPERIMENTS = {experiment.name: experiment for experiment in (
     Experiment("classical", "Sheet and feet by classical means, no network, beside a bundle's networks.",
                "experiments.classical", "results/classical",
                "--test DIR [--split NAME] [--photos DIR] [--bundle DIR] [--threads N]", ("openvino", "matplotlib")),
+    Experiment("thesis-models", "Parameters of the thesis's segmentation models, and photos a second of its base and "
+               "its final one.", "experiments.thesis.models", "results/thesis/models", "[--threads N]",
+               ("tensorflow", "keras", "matplotlib")),
+    Experiment("thesis", "All trainings of the thesis, for all of its tables and figures.", "experiments.thesis.run",
+               "results/thesis", "--data DIR ... [--seeds N] [--threads N]",
+               ("mxnet", "gluoncv", "tensorflow", "keras"), trainings=tuple(TRAININGS), shared="thesis"),
 )}  # fmt: skip
+
+
+def _experiment_of(item):
+    """Experiment that makes what an experiments.thesis.items.Item tells."""
+    if item.experiment and not item.trainings:
+        return EXPERIMENTS[item.experiment]
+    kinds = {TRAININGS[name].kind for name in item.trainings} or {"pixels"}
+    frameworks = [name for kind, names in (("corners", ("mxnet", "gluoncv")), ("pixels", ("tensorflow", "keras")))
+                  for name in names if kind in kinds]
+    return replace(EXPERIMENTS["thesis"], name=item.name, title=f"{item.title}.", trainings=item.trainings,
+                   frameworks=tuple(frameworks))
+
+
+# Tables and figures of the thesis, by name and by number, and what makes them.
+THESIS = {item.name: _experiment_of(item) for item in ITEMS.values() if item.trainings or item.experiment
+          or item.name == "data"} | {number: _experiment_of(item) for number, item in NUMBERS.items()}
+NAMES = EXPERIMENTS | THESIS

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
-from experiments.catalogue import EXPERIMENTS, SCALES, Request
+from experiments.catalogue import EXPERIMENTS, NAMES, SCALES, THESIS, Request
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 # Where an experiment works unless --out says otherwise.
 WORK = Path("runs") / "experiments"
+# Results that come with the project.
+RESULTS_FOLDER = Path(__file__).parent / "results"
 SETTINGS_HELP = ('JSON file {"setting": ["pattern of file names", ...]}: photos taken together count together. Without '
                  "it each photo is a setting of its own.")
 
@@ -30,13 +32,36 @@ def list_command():
     for experiment in EXPERIMENTS.values():
         click.echo(f"{experiment.name}: {experiment.title}")
         click.echo(f"    options: {experiment.usage}")
+        if experiment.trainings:  # told of each table
+            continue
         click.echo(f"    with the project: {state(Path(__file__).parent / experiment.committed)}")
         for scale in SCALES:
-            click.echo(f"    {_work_folder(experiment.name, scale)}: {state(_work_folder(experiment.name, scale))}")
+            click.echo(f"    {_work_folder(experiment, scale)}: {state(_work_folder(experiment, scale))}")
+    _list_thesis()
 
 
-def _work_folder(name, scale):
-    return WORK / f"{name}-{scale}"
+def _list_thesis():
+    """Each table and figure of the thesis: what has become of it here and with the project."""
+    from experiments.thesis.items import ITEMS
+    from experiments.thesis.states import thesis_state
+
+    click.echo("\nTables and figures of the thesis, by these names or as in `run table5`, `run figure36`:")
+    for item in ITEMS.values():
+        click.echo(f"{item.name}: {item.title}" + (f" ({item.where})" if item.where else ""))
+        made_by = THESIS.get(item.name)
+        if made_by is not None and not item.trainings and item.experiment:
+            click.echo(f"    made by: {made_by.name}")
+            continue
+        for scale in SCALES:
+            for folder in (RESULTS_FOLDER / "thesis" / scale, _work_folder(EXPERIMENTS["thesis"], scale) / "cases"):
+                told = thesis_state(item, folder, scale)
+                if told != "not run":
+                    where = "with the project" if folder.is_relative_to(RESULTS_FOLDER) else folder.parent
+                    click.echo(f"    {where}, {scale}: {told}")
+
+
+def _work_folder(experiment, scale):
+    return WORK / f"{experiment.shared or experiment.name}-{scale}"
 
 
 class NamedFolder(click.ParamType):
@@ -56,7 +81,8 @@ class NamedFolder(click.ParamType):
 # What an experiment may be given beside --scale, --out, --workers and --results; catalogue.Experiment.usage says which.
 OWN_OPTIONS = (
     click.option("--data", multiple=True, type=FOLDER, metavar="DIR",
-                 help="Dataset to train on; scene-comparison takes two, the second is held against the first."),
+                 help="Dataset to train on; scene-comparison takes two, the second is held against the first; of the "
+                 "thesis's trainings several are put together."),
     click.option("--test", type=FOLDER, metavar="DIR", help="Dataset to judge by."),
     click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Which split of it; all without."),
     click.option("--run", "runs", multiple=True, type=NamedFolder(), metavar="NAME=FOLDER",
@@ -84,7 +110,7 @@ def _own_options(function):
 
 @experiments.command(short_help="Run an experiment; goes on where it stopped.", epilog="\b\n" + "\n".join(
     f"{experiment.name} {experiment.usage}" for experiment in EXPERIMENTS.values()))
-@click.argument("name", metavar="NAME", type=click.Choice(list(EXPERIMENTS)))
+@click.argument("name", metavar="NAME", type=click.Choice(list(NAMES)))
 @click.option("--scale", default="quick", show_default=True, type=click.Choice(SCALES),
               help="quick: a minute, to see it work. paper: hours, to learn something.")
 @click.option("--out", type=NEW_FOLDER, metavar="RUN", help=f"Folder to work in.  [default: {WORK}/NAME-SCALE]")
@@ -94,18 +120,20 @@ def _own_options(function):
 def run(name, out, workers, **options):
     """Run the experiment NAME of those that `experiments list` names, and go on where an earlier call stopped.
 
+    NAME may be a table or a figure of the thesis, as in table5 or figure36.
+
     What is finished in RUN is not done again; other settings than RUN was begun with are refused. Each experiment takes
     the options that stand beside its name below, and --scale, --out, --workers and --results.
     """
     from scenes.processes import cores
 
-    experiment = EXPERIMENTS[name]
+    experiment = NAMES[name]
     _check_options(experiment, options)
     renderer = ("mitsuba", "mitsuba_oidn") if experiment.renders and not options["data"] else ()
     for framework in (*experiment.frameworks, *renderer):
         if importlib.util.find_spec(framework) is None:  # said before hours are spent
             raise ModuleNotFoundError(f"No module named {framework!r}", name=framework)
-    request = Request(out=out or _work_folder(name, options["scale"]), workers=workers or cores(), **options)
+    request = Request(out=out or _work_folder(experiment, options["scale"]), workers=workers or cores(), **options)
     try:
         outcome = experiment.run(request)
     except (ValueError, OSError) as fault:
@@ -139,6 +167,31 @@ def _print_table(headings, cells):
     console = Console()
     # Into a file or a pipe rich would fold the table at 80 columns.
     Console(width=console.width if console.is_terminal else 160).print(table)
+
+
+@experiments.command(short_help="Write the report: the thesis, table by table.")
+@click.option("--out", required=True, type=NEW_FOLDER, metavar="DIR", help="Folder to write it into.")
+@click.option("--scale", default="quick", show_default=True, type=click.Choice(SCALES),
+              help="Of the thesis's trainings that are told.")
+@click.option("--results", type=FOLDER, metavar="DIR", default=RESULTS_FOLDER,
+              help="Folder of results, as `run --results` fills it.  [default: those that come with the project]")
+def report(out, scale, results):
+    """Write the report: every table and figure of the thesis, published beside reproduced.
+
+    DIR gets index.html, one page that needs nothing else, README.md with its figures, and each table as CSV.
+    """
+    for module in ("matplotlib", "pandas"):
+        if importlib.util.find_spec(module) is None:
+            raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+    from experiments.thesis.assemble import assemble
+    from experiments.thesis.material import read_material
+    from experiments.thesis.report import write
+
+    try:
+        page = write(assemble(read_material(results, scale)), out)
+    except (ValueError, OSError) as fault:
+        raise click.ClickException(str(fault)) from fault
+    click.echo(f"report: {page}")
 
 
 @experiments.command(short_help="Compare the corner networks of two runs or bundles on photos.")

@@ -26,7 +26,8 @@ SUBCOMMANDS = [
     ["segmentation", "release"], ["segmentation", "models"],
     ["deploy"], ["deploy", "export"], ["deploy", "quantize"], ["deploy", "verify"], ["deploy", "benchmark"],
     ["deploy", "serving"],
-    ["experiments"], ["experiments", "list"], ["experiments", "run"], ["experiments", "compare"],
+    ["experiments"], ["experiments", "list"], ["experiments", "report"], ["experiments", "run"],
+    ["experiments", "compare"],
 ]  # fmt: skip
 HEAVY = {
     "numpy", "cv2", "PIL", "openvino", "mxnet", "gluoncv", "tensorflow", "keras", "onnx", "onnxruntime",

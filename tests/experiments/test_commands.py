@@ -50,6 +50,7 @@ def test_list_tells_the_state_of_each(tmp_path, monkeypatch):
     (work / "results.json").write_text(json.dumps({"scale": "quick", "date": "2026-01-02", "missing": []}))
     told = experiments("list").output
     assert all(name in told for name in EXPERIMENTS)
+    assert "base-pspnet: The base model (tables 4 and 5, figure 36)" in told and "made by: figure57" in told
     assert f"{os.path.join('runs', 'experiments', 'scene-ablation-quick')}: done, quick, 2026-01-02" in told
     assert f"{os.path.join('runs', 'experiments', 'scene-ablation-paper')}: not run" in told
 
@@ -71,13 +72,26 @@ def test_options_become_a_request(tmp_path, ending):
 
 def test_an_option_that_an_experiment_does_nothing_with_is_wrong_usage(tmp_path, ending):
     requests = ending(Outcome(None, {}))
-    for name, *options in (("corner-overfit", "--seeds", 2), ("corner-turn", "--data", tmp_path),
+    for name, *options in (("corner-overfit", "--seeds", 2),
+                           ("corner-turn", "--data", tmp_path),
+                           ("thesis", "--photos", tmp_path),
                            ("scene-ablation", "--run", f"one={tmp_path}")):  # fmt: skip
         done = experiments("run", name, *options)
         assert done.exit_code == 2 and f"{name} takes no {options[0]}; it takes" in done.output
     for wrong in ("one", f"={tmp_path}", f"one={tmp_path / 'none'}"):
         assert experiments("run", "corner-turn", "--run", wrong).exit_code == 2
     assert not requests
+
+
+def test_tables_and_figures_of_the_thesis_are_names_too(tmp_path, ending):
+    requests = ending(Outcome(None, {}))
+    for name, trainings in (("table5", ("base",)), ("figure56", ("simplepose-resnet18", "simplepose-small-gaussian")),
+                            ("figure57", ())):
+        done = experiments("run", name, *(("--data", tmp_path, "--data", tmp_path) if trainings else ()))
+        assert done.exit_code == 0, done.output
+        assert catalogue.NAMES[name].trainings == trainings
+    # Those of one scale work in one folder: what one has trained the next has too.
+    assert [request.out.name for _, request in requests] == ["thesis-quick", "thesis-quick", "figure57-quick"]
 
 
 def test_every_option_of_an_experiment_is_one_of_the_command(tmp_path):
@@ -102,7 +116,7 @@ def test_what_goes_wrong_is_one_line(ending, end, word):
 
 
 def test_wrong_usage(tmp_path):
-    for arguments in (("run", "table5"), ("run", "scene-ablation", "--scale", "huge"), ("run",),
+    for arguments in (("run", "table99"), ("run", "scene-ablation", "--scale", "huge"), ("run",),
                       ("run", "scene-ablation", "--photos", tmp_path / "none"), ("compare", tmp_path, tmp_path)):
         assert experiments(*arguments).exit_code == 2
 

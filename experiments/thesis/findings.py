@@ -1,0 +1,145 @@
+"""Whether a finding of the thesis came out again: trainings held against each other on the same scenes.
+
+Figures of a scene are compared with those of the same scene. What is drawn anew in the bootstrap is scenes and seeds,
+both: two trainings of one configuration differ, and scenes alone would not say by how much. "Cannot be told" is the
+default; a verdict wants LEAST_SEEDS seeds of both, and an interval that leaves no doubt.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.comparison import LEVEL, RESAMPLES
+from experiments.results import LEAST_SEEDS
+from experiments.thesis.sections import NOT_REPRODUCED, REPRODUCED, UNTOLD, Verdict
+
+# Of pixel accuracy: what the thesis calls an improvement is "about 0.01"; what differs by less it calls similar.
+POINT = 0.01
+# Of corner errors, as a ratio: what differs by less is similar. The thesis gives no figure.
+SIMILAR_RATIO = 1.25
+# Percent of the diagonal: errors below it count as it where ratios are taken.
+LEAST_ERROR = 0.05
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean of second - first over scenes and seeds, and its interval, low <= high. by_seed: list, of the seeds that
+    both have. seeds: how many the one with fewer has. scenes: how many."""
+
+    mean: float
+    low: float
+    high: float
+    by_seed: list
+    seeds: int
+    scenes: int
+
+
+def difference(first, second, values):
+    """Difference of two trainings, or None where either has no case.
+
+    first, second: lists of case documents. values: of a case, to float (N,) of its N scenes; scenes where any is NaN
+    are left out.
+    """
+    if not first or not second:
+        return None
+    one, other = (np.array([values(case) for case in cases], float) for cases in (first, second))
+    known = np.isfinite(one).all(axis=0) & np.isfinite(other).all(axis=0)
+    one, other = one[:, known], other[:, known]
+    if not known.any():
+        return None
+    resampled = _resampled(other, 2) - _resampled(one, 1)
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    paired = {case["seed"]: row.mean() for case, row in zip(first, one, strict=True)}
+    by_seed = [float(row.mean() - paired[case["seed"]]) for case, row in zip(second, other, strict=True)
+               if case["seed"] in paired]
+    return Difference(float(other.mean() - one.mean()), float(low), float(high), by_seed, min(len(one), len(other)),
+                      int(known.sum()))
+
+
+def _resampled(values, arm):
+    """Means (RESAMPLES,) of values (S, N) with seeds and scenes drawn anew: the same scenes for both arms, so that
+    differences are paired, and seeds of its own for each (a number)."""
+    seeds, scenes = values.shape
+    drawn = np.random.default_rng(0).multinomial(scenes, np.full(scenes, 1 / scenes), RESAMPLES) / scenes
+    weights = np.random.default_rng(arm).multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES)
+    return ((weights / seeds) @ values * drawn).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """form: of a difference, to text. margin: what is less counts as alike. falling: whether a larger difference is a
+    smaller number in the text."""
+
+    form: Callable
+    margin: float
+    falling: bool = False
+
+    def text(self, found):
+        """A Difference with its interval."""
+        low, high = (found.high, found.low) if self.falling else (found.low, found.high)
+        return f"{self.form(found.mean)} [{self.form(low)}, {self.form(high)}]"
+
+
+POINTS = Unit(lambda value: f"{100 * value:+.2f} points", POINT)
+# Of `closeness`: the error of the second as a multiple of the first's.
+TIMES = Unit(lambda value: f"{2.0**-value:.2f} times", float(np.log2(SIMILAR_RATIO)), falling=True)
+
+
+def verdict(found, claim, unit):
+    """Verdict on a claim about a Difference, larger values being better.
+
+    claim: "better", "alike" or "not better", of the second beside the first. unit: a Unit.
+    """
+    if found is None:
+        return Verdict(UNTOLD, "Not all of the trainings that it takes are done.")
+    evidence = f"{unit.text(found)} over {found.scenes} scenes"
+    if found.seeds < LEAST_SEEDS:
+        return Verdict(UNTOLD, f"{evidence}, with {found.seeds} of the {LEAST_SEEDS} seeds that a verdict wants.")
+    return Verdict(_word(found, claim, unit.margin), f"{evidence} and {found.seeds} seeds.")
+
+
+def _word(found, claim, margin):
+    if claim == "better":
+        holds, fails = found.low > 0, found.high < margin
+    elif claim == "alike":
+        holds, fails = -margin < found.low and found.high < margin, found.low > margin or found.high < -margin
+    else:
+        holds, fails = found.high < margin, found.low > margin
+    return REPRODUCED if holds else NOT_REPRODUCED if fails else UNTOLD
+
+
+def accuracy(case):
+    """Pixel accuracy of each scene: (N,)."""
+    return np.array(case["each"]["pixel_accuracy"], float)
+
+
+def boundary(case):
+    """Boundary F within 2 px of each scene: (N,), NaN where there is no boundary."""
+    return np.array(case["each"]["mean_boundary_f"], float)
+
+
+def closeness(kind):
+    """A function of a case of corners, to (N,): minus the mean log2 of the errors of a scene's corners of a kind, 2
+    seen or 1 covered; NaN without any. A difference of 1 is half the error."""
+    def values(case):
+        errors = np.array(case["each"]["percent"], float)
+        of_kind = np.array(case["each"]["visibility"]) == kind
+        logs = np.where(of_kind, -np.log2(np.maximum(errors, LEAST_ERROR)), 0.0).sum(axis=1)
+        count = of_kind.sum(axis=1)
+        return np.divide(logs, count, out=np.full(len(logs), np.nan), where=count > 0)
+
+    return values
+
+
+SEEN, COVERED = closeness(2), closeness(1)
+
+
+def same_order(published, found):
+    """(pairs in the same order, pairs that the thesis tells apart) of {name: value}; names that are in one alone are
+    left out."""
+    names = [name for name in published if name in found]
+    pairs = [(one, other) for place, one in enumerate(names) for other in names[place + 1:]
+             if published[one] != published[other]]
+    agree = sum((published[one] > published[other]) == (found[one] > found[other]) for one, other in pairs)
+    return agree, len(pairs)
