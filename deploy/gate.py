@@ -316,20 +316,24 @@ class _Plan:
         own = corners_mm(decision.format, decision.long_side)
         half = np.ptp(own, axis=0) / 2
         across, along = (np.arange(-reach, reach + STEP_MM / 2, STEP_MM) for reach in half + RIM_MM)
-        x, y = np.meshgrid(across, along)
+        self.on_sheet = (np.abs(along) <= half[1])[:, None] & (np.abs(across) <= half[0])
         sheet_to_image = np.asarray(decision.camera.sheet_to_image, float)
-        places = np.stack([x.ravel(), y.ravel()], axis=1)
-        # Beyond the horizon a point of the floor has no place in the photo, though the formula gives one.
-        depth = np.column_stack([places, np.ones(len(places))]) @ sheet_to_image[2]
+        # Pixels of the grid to those of the photo. Beyond the horizon a point of the floor has no place in the photo,
+        # though the formula gives one: there the grid is cut.
+        to_photo = sheet_to_image @ [[STEP_MM, 0.0, across[0]], [0.0, STEP_MM, along[0]], [0.0, 0.0, 1.0]]
+        x, y = np.arange(len(across)), np.arange(len(along))[:, None]
+        depth = to_photo[2, 0] * x + to_photo[2, 1] * y + to_photo[2, 2]
         seen = np.sign(depth) == np.sign(sheet_to_image[2, 2])
-        pixels = transform(sheet_to_image, np.where(seen[:, None], places, 0.0))
-        size = np.array([rgb.shape[1], rgb.shape[0]])
-        self.inside = (seen & ((pixels >= -0.5) & (pixels <= size - 0.5)).all(axis=1)).reshape(x.shape)
-        self.on_sheet = (np.abs(x) <= half[0]) & (np.abs(y) <= half[1])
-        classes = _classes(mask, scale, pixels).reshape(x.shape)
-        self.classes = np.where(self.inside, classes, BACKGROUND)
-        pixels = np.clip(np.rint(pixels), 0, size - 1).astype(int)
-        self.rgb = rgb[pixels[:, 1], pixels[:, 0]].reshape(*x.shape, 3)
+        to_mask = np.array([[scale[0], 0.0, 0.5 * scale[0] - 0.5], [0.0, scale[1], 0.5 * scale[1] - 0.5],
+                            [0.0, 0.0, 1.0]])
+        self.inside = seen & (self._warped(np.ones(rgb.shape[:2], np.uint8), to_photo) > 0)
+        self.classes = np.where(self.inside, self._warped(mask, to_mask @ to_photo), BACKGROUND)
+        self.rgb = self._warped(rgb, to_photo)
+
+    def _warped(self, picture, to_picture):
+        """A picture's nearest pixels on the grid, 0 outside it. to_picture: (3, 3), from pixels of the grid."""
+        return cv2.warpPerspective(picture, to_picture, self.on_sheet.shape[::-1],
+                                   flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
 
     def paper_level(self):
         """Median grey level of the paper; of all that the quadrilateral holds where the mask sees no paper."""

@@ -69,8 +69,8 @@ def simplepose(item, material):
         "more than 34 million parameters its lightest form is thought too large.",
         "SimplePose", [("Heatmap accuracy of 0.998", Verdict(UNTOLD, evidence))],
         [f"34 million parameters are those of SimplePose on ResNet50; on ResNet18, the lightest, it has {parameters}.",
-         "Heatmap accuracy counts a corner as right within half a pixel of a tenth of the heatmap's size, as GluonCV "
-         "does, whatever is covered."])
+         "Heatmap accuracy, as GluonCV computes it, counts a corner as right where the highest pixel of its map is "
+         "within a twentieth of the map's size of the true one; a corner may be off by thirteen pixels of 256."])
 
 
 def hourglass(item, material):

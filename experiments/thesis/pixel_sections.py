@@ -233,7 +233,7 @@ def ranking(item, material):
     if len(found) > 2:
         verdict_here = Verdict(UNTOLD, f"Of {of} pairs that the thesis tells apart {agree} are in its order; {apart} "
                                        "differ by more than their interval here.")
-    rows = [{"label": TRAININGS[name].label, "published": published.PIXELS[name]["validation"],
+    rows = [{"label": TRAININGS[name].label, "published": float(published.PIXELS[name]["validation"]),
              "seeds": [case["validation"]["pixel_accuracy"] for case in cases]} for name, cases in found.items()]
     drawn = [Drawing("ranking", "Pixel accuracy of validation photos in the thesis and of validation scenes here, in "
                      "the thesis's order: small dots are seeds.",
@@ -251,7 +251,7 @@ def published_pairs(names):
     """Pairs of trainings whose published accuracies differ."""
     names = list(names)
     return [(one, other) for place, one in enumerate(names) for other in names[place + 1:]
-            if published.PIXELS[one]["validation"] != published.PIXELS[other]["validation"]]
+            if float(published.PIXELS[one]["validation"]) != float(published.PIXELS[other]["validation"])]
 
 
 def difference_tells(found):
@@ -263,4 +263,4 @@ def same_ranking(material, names):
     """(pairs in the thesis's order, pairs that it tells apart) of the mean validation accuracies of trainings."""
     found = {name: float(np.mean([case["validation"]["pixel_accuracy"] for case in cases]))
              for name, cases in material.of(names).items()}
-    return same_order({name: published.PIXELS[name]["validation"] for name in names if name in published.PIXELS}, found)
+    return same_order({name: float(published.PIXELS[name]["validation"]) for name in found}, found)

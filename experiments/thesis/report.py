@@ -18,12 +18,15 @@ from collections import Counter
 from itertools import groupby
 from pathlib import Path
 
+from PIL import Image
+
 from deploy.page import render_thesis, write_text
 from deploy.tables import markdown_table
 from experiments.thesis.sections import NOT_REPRODUCED, REPRODUCED, UNTOLD, VERDICTS
 from scenes.files import write_whole
 
 PAGE, TEXT, TABLES, FIGURES = "index.html", "README.md", "tables", "figures"
+COLOURS = 256
 DPI, PAGE_DPI = 150, 100  # of the files, and of the page, where finer screens show what the files have more
 # Verdict or state -> (sign, class in the page's style sheet): a colour is never all that tells them apart.
 SIGNS = {REPRODUCED: ("\u2713", "yes"), NOT_REPRODUCED: ("\u2717", "no"), UNTOLD: ("?", "untold"),
@@ -85,10 +88,15 @@ def check(report):
 
 
 def png(figure):
-    """A matplotlib Figure as the bytes of a PNG, without anything that tells when or by what it was written."""
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
-    return data.getvalue()
+    """A matplotlib Figure as the bytes of a PNG, without anything that tells when or by what it was written.
+
+    Colours are rounded to 256 where that halves it, as in figures of photos: the page holds dozens of them.
+    """
+    whole, rounded = io.BytesIO(), io.BytesIO()
+    figure.savefig(whole, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+    Image.open(whole).convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT).save(rounded, "PNG", optimize=True)
+    whole, rounded = whole.getvalue(), rounded.getvalue()
+    return rounded if len(rounded) < len(whole) / 2 else whole
 
 
 # What is told, for the page and for Markdown alike
