@@ -71,6 +71,7 @@ MIN_SHEET_SHARE = 0.03  # a foot's outline covers a fifth or more of a sheet; be
 MIN_ON_SHEET = 0.05  # share of a foot within the sheet's outline below which it does not stand on it
 CLOSING_MM = 6.0  # tears narrower than this between parts of one foot are closed
 MAX_WIDTH_MM = 140.0  # wider than any foot: two feet that touch, to be parted by their classes
+WITHIN_SHARE = 0.5  # of a part's outline that lies within a foot, from which on it is no foot of its own
 SPLIT_SHARE = 0.25  # of a component that each side must have for it to be parted
 
 COST_PER_LOG_ODDS = 0.5  # difference of the two sides' misfits that makes one natural log unit of odds
@@ -157,22 +158,58 @@ def find_feet(
     """
     scale = np.array([probabilities.shape[1] / camera.width, probabilities.shape[0] / camera.height])
     labels = class_mask(probabilities) if labels is None else labels
-    feet = []
-    for region in _regions(probabilities, labels, to_resized(corners, scale), camera, scale):
-        contour = _outline(region)
-        outline = from_resized(contour, scale)
+    sigmas_px = corner_sigma_px, mask_sigma_px, corner_sigma_px if side_sigma_px is None else side_sigma_px
+
+    def measured(region, labels):
+        outline = from_resized(_outline(region), scale)
         share = _share_on_sheet(region, to_resized(corners, scale))
         if share < MIN_ON_SHEET or not np.isfinite(camera.backproject(outline, FOOT_TOP_MM)).all():
-            continue
+            return None
         network = _log_odds(_pixels_left(probabilities, region), PIXELS_LOG_ODDS_LIMIT), np.inf
         if left_probability is not None:
             asked = _log_odds(left_probability(region), SIDE_LOG_ODDS_LIMIT)
             network = TOGETHER * (network[0] + asked), TOGETHER * OUTLINE_LOG_ODDS_LIMIT
-        sigmas_px = corner_sigma_px, mask_sigma_px, corner_sigma_px if side_sigma_px is None else side_sigma_px
-        foot = _measure(outline, labels, scale, camera, corners, network, sigmas_px, share)
-        if foot is not None:
-            feet.append((float(region.sum()), foot))
-    return [foot for _, foot in sorted(feet, key=lambda pair: -pair[0])]
+        return _measure(outline, labels, scale, camera, corners, network, sigmas_px, share)
+
+    regions = _regions(probabilities, labels, to_resized(corners, scale), camera, scale)
+    feet = [(region, foot) for region in regions if (foot := measured(region, labels)) is not None]
+    while (pair := _one_foot(feet, camera)) is not None:
+        region, joined = _joined(*(feet[place][0] for place in pair), labels)
+        foot = measured(region, joined)
+        if foot is None:
+            break
+        labels = joined
+        feet = [one for place, one in enumerate(feet) if place not in pair] + [(region, foot)]
+    return [foot for _, foot in sorted(feet, key=lambda one: -one[0].sum())]
+
+
+def _one_foot(feet, camera):
+    """Places of two of the feet [(region, Foot), ...] of which one stands within the other, or None: where two feet
+    cannot be they are parts of one, whose middle the mask has lost. On planes, as the camera sees them."""
+    for place, (_, foot) in enumerate(feet):
+        heel, toe = (camera.backproject(point[None], PLAN_HEIGHT_MM)[0] for point in (foot.heel, foot.toe))
+        length = np.linalg.norm(toe - heel)
+        along = (toe - heel) / max(length, 1e-9)
+        for other, (_, part) in enumerate(feet):
+            if other == place or part.length_mm > foot.length_mm:
+                continue
+            points = camera.backproject(part.contour.astype(float), PLAN_HEIGHT_MM) - heel
+            ahead, beside = points @ along, points @ [along[1], -along[0]]
+            within = (ahead >= 0) & (ahead <= length) & (np.abs(beside) <= foot.width_mm / 2)
+            if within.mean() >= WITHIN_SHARE:
+                return place, other
+    return None
+
+
+def _joined(region, other, labels):
+    """Region of two parts of a foot and what of the sheet lies between them, and labels with foot there."""
+    hull = np.zeros(labels.shape, np.uint8)
+    points = np.concatenate([_outline(region), _outline(other)])
+    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    between = (hull > 0) & (labels == SHEET)
+    whole = _filled_components((region | other | between).astype(np.uint8), 0)
+    joined = max(whole, key=np.sum)
+    return joined, np.where(joined & (labels == SHEET), labels[region].max(), labels)
 
 
 def class_mask(probabilities):

@@ -126,6 +126,25 @@ def test_two_feet_that_touch_are_parted_by_their_classes():
     assert sorted(foot.side for foot in feet) == ["left", "right"]
 
 
+@pytest.mark.parametrize("turn", [0, 40])
+def test_two_ends_of_a_foot_whose_middle_is_lost_are_one(turn):
+    camera = camera_over_sheet(8)
+    feet = [("left", foot_points("left", 250.0, 97.0, turn))]
+    whole, = measure(camera, *draw_labels(camera, feet))
+    labels, corners = draw_labels(camera, feet)
+    across, along = np.array([-np.sin(np.radians(turn)), np.cos(np.radians(turn))]), np.radians(turn)
+    lost = [20.0 * up * across + 80.0 * side * np.array([np.cos(along), np.sin(along)]) - 30.0 * across
+            for up, side in ((-1, -1), (-1, 1), (1, 1), (1, -1))]
+    cv2.fillPoly(labels, [np.rint(camera.project(np.column_stack([lost, np.zeros(4)]))).astype(np.int32)], SHEET)
+    labels[(labels == LEFT_FOOT) & (np.arange(HEIGHT)[:, None] > HEIGHT / 2 + 60)] = RIGHT_FOOT
+    parts, _ = cv2.connectedComponents((labels >= LEFT_FOOT).astype(np.uint8))
+    assert parts == 3  # with the background
+    foot, = measure(camera, labels, corners)
+    assert foot.side == "left"
+    assert foot.length_mm == pytest.approx(whole.length_mm, abs=6.0)
+    assert foot.width_mm == pytest.approx(whole.width_mm, abs=4.0)
+
+
 def test_a_stray_blob_and_a_foot_beside_the_sheet_are_no_feet():
     camera = camera_over_sheet()
     labels, corners = draw_labels(camera)
