@@ -38,7 +38,7 @@ def _row(name, cases):
     row["mean IoU"] = told([case["validation"]["mean_iou"] for case in cases], ".3f")
     feet = [[case["validation"]["iou"][foot] for foot in FEET] for case in cases]
     row["feet IoU"] = told([None if None in both else float(np.mean(both)) for both in feet], ".3f")
-    row["boundary F"] = told([case["validation"]["boundary"]["mean"] for case in cases], ".3f")
+    row["boundary F"] = told([case["validation"]["boundary"]["mean_f"] for case in cases], ".3f")
     row["parameters"] = f"{cases[0]['parameters']:,}" if cases else None
     row["seeds"] = seeds_told(cases)
     return row

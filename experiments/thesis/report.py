@@ -26,7 +26,7 @@ from experiments.thesis.sections import NOT_REPRODUCED, REPRODUCED, UNTOLD, VERD
 from scenes.files import write_whole
 
 PAGE, TEXT, TABLES, FIGURES = "index.html", "README.md", "tables", "figures"
-COLOURS = 256
+WEBP_QUALITY = 90
 DPI, PAGE_DPI = 150, 100  # of the files, and of the page, where finer screens show what the files have more
 # Verdict or state -> (sign, class in the page's style sheet): a colour is never all that tells them apart.
 SIGNS = {REPRODUCED: ("\u2713", "yes"), NOT_REPRODUCED: ("\u2717", "no"), UNTOLD: ("?", "untold"),
@@ -88,15 +88,18 @@ def check(report):
 
 
 def png(figure):
-    """A matplotlib Figure as the bytes of a PNG, without anything that tells when or by what it was written.
+    """A matplotlib Figure as the bytes of a PNG, without anything that tells when or by what it was written."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+    return data.getvalue()
 
-    Colours are rounded to 256 where that halves it, as in figures of photos: the page holds dozens of them.
-    """
-    whole, rounded = io.BytesIO(), io.BytesIO()
-    figure.savefig(whole, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
-    Image.open(whole).convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT).save(rounded, "PNG", optimize=True)
-    whole, rounded = whole.getvalue(), rounded.getvalue()
-    return rounded if len(rounded) < len(whole) / 2 else whole
+
+def data_uri(data):
+    """The bytes of a PNG for the page: as WebP where that is far smaller, as of figures of photos, a megabyte each."""
+    smaller = io.BytesIO()
+    Image.open(io.BytesIO(data)).convert("RGB").save(smaller, "WEBP", quality=WEBP_QUALITY)
+    kind, data = ("webp", smaller.getvalue()) if smaller.tell() < len(data) / 4 else ("png", data)
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 # What is told, for the page and for Markdown alike
@@ -156,7 +159,7 @@ def figure_contents(drawing, number, data):
     # A PNG's first chunk, its header, begins with both.
     width, height = (round(side * PAGE_DPI / DPI) for side in struct.unpack(">II", data[16:24]))
     return {"name": drawing.name, "number": number, "caption": drawing.caption, "alt": drawing.alt, "width": width,
-            "height": height, "source": "data:image/png;base64," + base64.b64encode(data).decode("ascii")}
+            "height": height, "source": data_uri(data)}
 
 
 def table_contents(table, number):
