@@ -174,7 +174,8 @@ def _print_table(headings, cells):
 @click.option("--scale", default="quick", show_default=True, type=click.Choice(SCALES),
               help="Of the thesis's trainings that are told.")
 @click.option("--results", type=FOLDER, metavar="DIR", default=RESULTS_FOLDER,
-              help="Folder of results, as `run --results` fills it.  [default: those that come with the project]")
+              help="Folder of results: that of the project by default, or one like it, which `run thesis --results "
+              "DIR/thesis` fills.")
 def report(out, scale, results):
     """Write the report: every table and figure of the thesis, published beside reproduced.
 

@@ -110,7 +110,7 @@ def conditions(item, material):
                              "turns", Verdict(UNTOLD, evidence)),),
         ("The networks are those that come with the project, trained far longer than the thesis's configurations "
          "above.",),
-        "done" if len(tables) == 2 else "not run")
+        ("not run", "partly", "done")[len(tables)])
 
 
 def _markdown_frame(file, first):
@@ -129,7 +129,7 @@ def _markdown_frame(file, first):
 
 def rendered_to_real(item, material):
     claim = ("What of rendered scenes makes a network good on photos? Groups of choices are left out in turn, and two "
-             "versions of the scenes are held against each other, on 26 real photos from nine settings.")
+             "versions of the scenes are held against each other, on real photos.")
     tables, drawn, verdicts, documents = [], [], [], []
     for name, what in (("ablation", "a group of choices left out"), ("comparison", "scenes rendered before and after")):
         document = material.result("scenes", name)

@@ -13,7 +13,6 @@ def train_and_judge(job):
     a scene's corners in its pixels and the largest of its maps, 255 a peak, as PNG; without where there are no maps.
     """
     from keypoints.evaluate import judge
-    from keypoints.run import RESUME
     from keypoints.train import train
 
     history = train(job.data, job.run, job.config, resume=True)
@@ -32,7 +31,6 @@ def train_and_judge(job):
                  "visibility": findings.truth.visibility.tolist()},
         "pictures": pictures(job.run),
     }
-    (job.run / RESUME).unlink(missing_ok=True)  # two thirds of the folder, and needed only to go on
     return found
 
 

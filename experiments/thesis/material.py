@@ -55,24 +55,35 @@ class Material:
 
 
 def read_material(folder, scale):
-    """Material of a folder of results. Raises ValueError for a file that is no case, or cases of other scenes or
-    settings than their neighbours."""
+    """Material of a folder of results. Raises ValueError for a file that is no case, or is of another scale, of other
+    settings than the training has there or of other scenes than its neighbours; and for two of one seed."""
     folder, cases, hashes = Path(folder), {}, {}
     for file in sorted((folder / "thesis" / scale).glob("*-s*.json")):
         case = read_case(file)
         if case["training"] not in TRAININGS:
             raise ValueError(f"{file} is of a training {case['training']!r}, which there is not; remove it")
+        _check_settings(file, case, scale)
         first = hashes.setdefault(case["kind"], (file, case["data_sha256"]))
         if case["data_sha256"] != first[1]:
             raise ValueError(f"{file} and {first[0]} were trained on other scenes; a table cannot hold both: remove "
                              "those of one")
         cases.setdefault(case["training"], []).append(case)
     for name, found in cases.items():
-        settings = [case["configuration"] | {"seed": None} for case in found]
-        if any(one != settings[0] for one in settings):
-            raise ValueError(f"the seeds of {name} in {folder} have different settings; remove those of one")
         found.sort(key=lambda case: case["seed"])
+        seeds = [case["seed"] for case in found]
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"two files of {name} in {folder} are of one seed, {seeds}: a training counts once, "
+                             "remove the copy")
     return Material(folder, scale, cases)
+
+
+def _check_settings(file, case, scale):
+    """Raises ValueError unless a case is of a Scale, by name, with the settings that its training has there. Settings
+    that are newer than the case have their default."""
+    wanted = SCALES[scale].config(TRAININGS[case["training"]], case["seed"])
+    if case["scale"] != scale or type(wanted).from_json(case["configuration"]) != wanted:
+        raise ValueError(f"{file} is of other settings than {case['training']} has at scale {scale}; remove it, and "
+                         "it is done again")
 
 
 def _read(file):

@@ -16,7 +16,6 @@ def train_and_judge(job):
     from experiments.segmentation_timing import limit_tensorflow
     from segmentation.evaluate import judge
     from segmentation.network import BEST_WEIGHTS, LAST_WEIGHTS, build_networks
-    from segmentation.run_folder import STATE_FILE
     from segmentation.subject import open_subject
     from segmentation.train import train
 
@@ -36,7 +35,6 @@ def train_and_judge(job):
         "each": {name: [row[name] for row in judged["per_sample"]] for name in EACH},
         "pictures": {name: png_text(pictures.at_input(index)) for index, name in enumerate(pictures.names)},
     }
-    (job.run / STATE_FILE).unlink(missing_ok=True)  # two thirds of the folder, and needed only to go on
     return found
 
 

@@ -33,7 +33,6 @@ RATES = {"base": 12, "final": 33}
 # Section 5.2.2.
 HEATMAP_ACCURACY = {"simplepose-resnet18": 0.998}
 HEATMAP_MSE = {"hourglass": 1.3e-5}
-SIMPLEPOSE_SECONDS = {"ONNX on a GPU": 0.15, "OpenVINO on an Intel CPU": 0.15}
 
 # (where, what)
 UNAVAILABLE = (

@@ -1,9 +1,9 @@
-"""What has become of a table or figure of the thesis, told from the names of files alone."""
+"""What has become of a table or figure of the thesis, told from its files, without making the report."""
 
-import json
 import re
 from pathlib import Path
 
+from experiments.thesis.case import read_case
 from experiments.thesis.material import DATA
 from experiments.thesis.trainings import SCALES, TRAININGS
 
@@ -14,6 +14,8 @@ def thesis_state(item, folder, scale):
     For the data, whether they are measured; DATA lies in the folder or above it.
     """
     folder = Path(folder)
+    if item.name != "data" and not item.trainings:
+        return "not run"
     if not item.trainings:
         return "done" if (folder / DATA).exists() or (folder.parent / DATA).exists() else "not run"
     seeds = SCALES[scale].seeds
@@ -22,5 +24,8 @@ def thesis_state(item, folder, scale):
              if re.sub(r"-s\d+\.json$", "", file.name) in item.trainings]
     if not files:
         return "not run"
-    date = max(json.loads(file.read_text(encoding="utf-8"))["date"] for file in files)
+    try:
+        date = max(read_case(file)["date"] for file in files)
+    except (ValueError, KeyError) as fault:
+        return str(fault)
     return f"done, {date}" if len(files) >= wanted else f"{len(files)} of {wanted} trainings, {date}"

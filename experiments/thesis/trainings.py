@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 # What the thesis does not say, and what is taken for it.
 CHOSEN = (
-    "SGD: base rate 0.01 with momentum 0.9, as the PSPNet paper has it.",
+    "SGD: base rate 0.01 with momentum 0.9, as the PSPNet paper has it. Batch, epochs and schedule of the base model: "
+    "those of the others. The poly schedule's power: 0.9.",
+    "RMSProp, rate, schedule, batch and epochs are named with the pools; they are taken for all that follow. So is "
+    "augmentation, for the losses.",
     "Channels of a pyramid's level, of the convolution behind it and of the auxiliary branch: 512, with which the "
     "parameters come out that are printed.",
     "Dropout 0.1 before the classifier, as the PSPNet paper has it.",
@@ -17,7 +20,8 @@ CHOSEN = (
     "SimplePose: rate 0.001, and the schedule and batch of the hourglass. It begins with random values, as the "
     "hourglass does: GluonCV's weights, with which the thesis begins, are for photos, and the input is a map of "
     "classes, a channel each.",
-    "A corner's Gaussian: 2 pixels of the heatmap, as GluonCV has it; the smaller one 1.",
+    "A corner's Gaussian: 2 pixels of the heatmap, as GluonCV has it; the smaller one 1. The hourglass's rate: 0.001.",
+    "Losses on heatmaps count pixels of a peak up to three times, the L2 loss too: flat maps are left sooner.",
     "Focal loss on heatmaps: a pixel counts a tenth where it is off by less than 0.1 of a peak. Focal loss on pixels: "
     "gamma 2.",
     "No average of the weights, and those of the last epoch are judged.",
