@@ -8,6 +8,7 @@ import click
 # First name on the command line -> (where its click command is, what the overview says about it).
 COMMANDS = {
     "measure": ("deploy.measure_command:measure", "Measure the feet in photos, in millimetres."),
+    "serve": ("deploy.service.commands:serve", "Measure photos over HTTP, with a page to drop one on."),
     "scenes": ("scenes.commands:scenes", "Render photos with their truth; check, prepare, convert datasets."),
     "keypoints": ("keypoints.commands:keypoints", "Train and evaluate the network for the sheet's corners."),
     "segmentation": ("segmentation.commands:segmentation", "Train and evaluate the network for the masks."),
@@ -34,6 +35,12 @@ EXTRA_OF = {
     "matplotlib": "prepare",
     "sklearn": "prepare",
     "pycocotools": "prepare",
+    "fastapi": "serve",
+    "starlette": "serve",
+    "pydantic": "serve",
+    "uvicorn": "serve",
+    "python_multipart": "serve",
+    "prometheus_client": "serve",
 }
 
 

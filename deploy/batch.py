@@ -94,7 +94,7 @@ class _Pool:
         try:
             worker = self._idle.pop()
         except IndexError:
-            worker = _Worker(self._make, self._threads)
+            worker = Worker(self._make, self._threads)
             self._all.append(worker)
             if self._ended:
                 worker.end()
@@ -108,8 +108,9 @@ class _Pool:
             worker.end()
 
 
-class _Worker:
-    """A process that answers one thing after another."""
+class Worker:
+    """A process that answers one thing after another: it calls make() once, as `in_processes` has it, and what that
+    gives for every thing. threads: of each of its libraries. `end` may be called while another thread asks."""
 
     def __init__(self, make, threads):
         environment = os.environ | dict.fromkeys(THREADS, str(threads))

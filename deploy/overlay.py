@@ -1,5 +1,6 @@
 """A Measurement drawn for people to look at: on its photo, beside it the sheet from above, below it the words."""
 
+import io
 from pathlib import Path
 
 import cv2
@@ -59,12 +60,19 @@ def _draw_on_photo(rgb, measurement):
     return drawing.finish(), drawing.unit
 
 
+def jpeg_bytes(drawn):
+    """A drawing, uint8 (h, w, 3), as the bytes of a JPEG."""
+    stream = io.BytesIO()
+    Image.fromarray(drawn).save(stream, format="JPEG", quality=JPEG_QUALITY)
+    return stream.getvalue()
+
+
 def write_jpeg(path, drawn):
     """Write a drawing, uint8 (h, w, 3), as a JPEG; folders are made, the path's extension is not looked at. Raises
     OSError."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(drawn).save(path, format="JPEG", quality=JPEG_QUALITY)
+    path.write_bytes(jpeg_bytes(drawn))
 
 
 def _draw_sheet(drawing, corners, scale):

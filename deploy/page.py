@@ -1,7 +1,8 @@
 """The one place that writes HTML: a batch of measured photos, a benchmark, or the report of the thesis's experiments,
-as one self-contained page.
+as one self-contained page; and the pages of the HTTP service.
 
-Pictures travel inside the page as data URIs, so that it can be sent as one file and opened without a network.
+Pictures travel inside the page as data URIs, so that it can be sent as one file and opened without a network. The
+service's pages have their style and script in files beside them, for it forbids any inside.
 """
 
 import base64
@@ -35,7 +36,12 @@ def thumbnail(rgb, long_side=THUMBNAIL_PX):
     image.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     image.save(stream, format="JPEG", quality=JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return data_uri(stream.getvalue())
+
+
+def data_uri(jpeg):
+    """The bytes of a JPEG as what an HTML page shows in place of a file."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
 def render_measurements(entries, title="Measured feet"):
@@ -54,6 +60,21 @@ def render_thesis(report):
     """The report of the thesis's experiments as text. report: dict of what its template shows, from
     experiments.thesis.report."""
     return _render("thesis.html.j2", report=report)
+
+
+def render_service(max_bytes):
+    """The page of the service on which a photo is dropped, as text. max_bytes: that it takes."""
+    return _render("service.html.j2", max_bytes=max_bytes, sizes_note=SIZES_NOTE)
+
+
+def render_service_docs(openapi):
+    """What can be asked of the service, for people. openapi: dict, its OpenAPI document."""
+    return _render("service_docs.html.j2", openapi=openapi)
+
+
+def service_file(name):
+    """The text of a style or script that the service's pages name."""
+    return _render(name)
 
 
 def _render(template, **values):

@@ -121,25 +121,7 @@ def read_photo(source: str | os.PathLike | bytes, enough_px: int | None = None) 
     unreadable_image, image_too_small (a side under MIN_SIDE_PX), image_too_large (more than MAX_PIXELS, more than
     HARMLESS_PIXELS out of a file that is too small for a photo of that size, or more than there is memory for).
     """
-    if not isinstance(source, bytes):
-        source = Path(source)
-        # Those of os.path say False of what may not be looked at, where those of Path raise.
-        if os.path.isdir(source):
-            raise PhotoError("unreadable_image", _of_folder(source))
-        if os.path.exists(source) and not os.path.isfile(source):
-            raise PhotoError("unreadable_image", "this is no regular file: copy the photo into one, or give - and "
-                                                 "send it to standard input")
-    # A damaged file makes Pillow's decoders raise nearly anything, so that here every exception means the
-    # same.
-    try:
-        image = _open_header(io.BytesIO(source) if isinstance(source, bytes) else source)
-        file_bytes = len(source) if isinstance(source, bytes) else source.stat().st_size
-    except FileNotFoundError as error:
-        raise PhotoError("unreadable_image", "no such file") from error
-    except Exception as error:
-        raise PhotoError("unreadable_image", _why_unreadable(source, error)) from error
-    with image:
-        _check_size(*image.size, file_bytes)
+    with _opened(source) as image:
         size, shrunk = image.size, _shrink_factor(image.size, enough_px)
         try:
             refuse_truncated()
@@ -157,6 +139,49 @@ def read_photo(source: str | os.PathLike | bytes, enough_px: int | None = None) 
     if turn in _ON_THE_SIDE:
         size = size[::-1]
     return Photo(rgb, focal_from_exif(exif, rgb.shape[1], rgb.shape[0]), shrunk, size)
+
+
+def photo_size(source: str | os.PathLike | bytes) -> tuple[int, int]:
+    """(width, height) of an image file, or of the bytes of one, by its header and before any turn. Raises PhotoError as
+    `read_photo` does before it decodes anything."""
+    with _opened(source) as image:
+        return image.size
+
+
+def is_of_known_kind(data: bytes) -> bool:
+    """Whether bytes begin as those of an image of PHOTO_FORMATS do, damaged or not."""
+    Image.init()
+    _register_heif()
+    begins = [Image.OPEN[name][1] for name in PHOTO_FORMATS if name in Image.OPEN]
+    # Those of Pillow answer True, or with a word on what is missing to read that kind.
+    return any(begin(data[:16].ljust(16, b"\0")) for begin in begins if begin)
+
+
+def _opened(source):
+    """Pillow's image of a path or bytes, with nothing decoded and its size checked; raises PhotoError."""
+    if not isinstance(source, bytes):
+        source = Path(source)
+        # Those of os.path say False of what may not be looked at, where those of Path raise.
+        if os.path.isdir(source):
+            raise PhotoError("unreadable_image", _of_folder(source))
+        if os.path.exists(source) and not os.path.isfile(source):
+            raise PhotoError("unreadable_image", "this is no regular file: copy the photo into one, or give - and "
+                                                 "send it to standard input")
+    # A damaged file makes Pillow's decoders raise nearly anything, so that here every exception means the
+    # same.
+    try:
+        image = _open_header(io.BytesIO(source) if isinstance(source, bytes) else source)
+        file_bytes = len(source) if isinstance(source, bytes) else source.stat().st_size
+    except FileNotFoundError as error:
+        raise PhotoError("unreadable_image", "no such file") from error
+    except Exception as error:
+        raise PhotoError("unreadable_image", _why_unreadable(source, error)) from error
+    try:
+        _check_size(*image.size, file_bytes)
+    except PhotoError:
+        image.close()
+        raise
+    return image
 
 
 def _shrink_factor(size, enough_px):

@@ -13,11 +13,12 @@ import pytest
 from click.testing import CliRunner
 
 import foliopie
+from deploy.service.refusal import STATUS_OF
 
 ROOT = Path(__file__).resolve().parents[1]
 SUBCOMMANDS = [
     [],
-    ["measure"],
+    ["measure"], ["serve"],
     ["scenes"], ["scenes", "render"], ["scenes", "sheet"], ["scenes", "benchmark"], ["scenes", "check"],
     ["scenes", "stats"], ["scenes", "clean"], ["scenes", "labels"], ["scenes", "import"], ["scenes", "export"],
     ["keypoints"], ["keypoints", "train"], ["keypoints", "evaluate"], ["keypoints", "calibrate"],
@@ -32,7 +33,7 @@ SUBCOMMANDS = [
 HEAVY = {
     "numpy", "cv2", "PIL", "openvino", "mxnet", "gluoncv", "tensorflow", "keras", "onnx", "onnxruntime",
     "tf2onnx", "mitsuba", "trimesh", "scipy", "skimage", "pandas", "matplotlib", "jinja2", "rich",
-    "sklearn", "pycocotools", "mitsuba_oidn",
+    "sklearn", "pycocotools", "mitsuba_oidn", "fastapi", "pydantic", "uvicorn", "prometheus_client",
 }  # fmt: skip
 # Runs the command line in this interpreter, then names what it has loaded on the last line of stderr.
 PROGRAM = """
@@ -109,11 +110,12 @@ def test_every_extra_that_a_message_names_exists():
 def test_the_readme_lists_every_code_that_an_answer_can_have():
     sources = "\n".join(
         (ROOT / path).read_text() for path in ("deploy/gate.py", "deploy/meter.py", "deploy/bundle.py",
-                                               "deploy/photo_task.py", "scenes/images.py")
+                                               "deploy/photo_task.py", "scenes/images.py", "deploy/service/refusal.py")
     )
     tables = (ROOT / "README.md").read_text().split("Errors, a closed list:")[1].split("\n## ")[0]
     listed = re.findall(r"^\| `([a-z_]+)` \|", tables, re.MULTILINE)
     assert len(listed) == len(set(listed))
     used = re.findall(r'(?:Caution|SheetError|PhotoError)\(\s*"(\w+)"|"code": "(\w+)"', sources)
     assert {one or other for one, other in used} <= set(listed)
+    assert set(STATUS_OF) <= set(listed)
     assert [code for code in listed if f'"{code}"' not in sources] == []

@@ -18,7 +18,9 @@ from scenes.images import (
     content_of_input,
     fit_photo,
     input_to_photo,
+    is_of_known_kind,
     mask_to_photo,
+    photo_size,
     read_photo,
 )
 from scenes.sheet import transform
@@ -127,6 +129,31 @@ def test_what_is_no_photo_is_said(given, said):
     with pytest.raises(PhotoError) as caught:
         as_photo(given)
     assert said in caught.value.message and "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.bmp", "a.gif", "a.ppm", "a.jp2", "a.heic"])
+def test_size_and_kind_are_told_by_the_beginning_of_a_file(tmp_path, name):
+    if name == "a.heic":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    Image.new("RGB", (130, 110)).save(tmp_path / name)
+    data = (tmp_path / name).read_bytes()
+    assert photo_size(tmp_path / name) == photo_size(data) == (130, 110)
+    assert is_of_known_kind(data) and is_of_known_kind(data[:20])
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"%PDF-1.7", b"GIF", b"<svg xmlns", bytes(100)])
+def test_what_is_of_no_known_kind(data):
+    assert not is_of_known_kind(data)
+    with pytest.raises(PhotoError) as told:
+        photo_size(data)
+    assert told.value.code == "unreadable_image"
+
+
+def test_the_size_is_held_to_the_limits_before_anything_is_decoded(tmp_path):
+    Image.new("L", (99, 200)).save(tmp_path / "small.png")
+    with pytest.raises(PhotoError) as told:
+        photo_size(tmp_path / "small.png")
+    assert told.value.code == "image_too_small"
 
 
 def test_the_first_of_several_frames_is_taken(tmp_path):

@@ -1,0 +1,1 @@
+"""Measuring over HTTP: one photo a request, in worker processes, within limits."""
