@@ -65,12 +65,17 @@ def is_done(job):
     """Whether a Job has its file. Raises ValueError where the file is of other settings or scenes."""
     if not job.file.exists():
         return False
-    found, wanted = read_case(job.file), made_of(job)
-    changed = sorted(name for name in wanted if found.get(name) != wanted[name])
+    changed = changed_in(job, job.file)
     if changed:
         raise ValueError(f"{job.file} was made with another {' and '.join(changed)}; remove it, or name another folder "
                          "with --out")
     return True
+
+
+def changed_in(job, file):
+    """What a case's file was made of that a Job is not: list of names. Raises ValueError where it is no case."""
+    found, wanted = read_case(file), made_of(job)
+    return sorted(name for name in wanted if found.get(name) != wanted[name])
 
 
 def run_job(job):

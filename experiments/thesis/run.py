@@ -6,6 +6,8 @@ next does not do again.
     OUT/runs, cases     as `experiments.thesis.case` has them
     OUT/logs/           what each process printed
 
+What the folder of --results has of the same scenes and settings counts as done here too.
+
 Seeds go round: all trainings with the first, the cheapest first, then with the second; an interrupted run has most.
 """
 
@@ -18,7 +20,7 @@ from deploy.processes import Task, run_with_progress
 from experiments.catalogue import Outcome
 from experiments.folder import begin
 from experiments.thesis import scenes
-from experiments.thesis.case import Job, is_done, run_job
+from experiments.thesis.case import Job, changed_in, is_done, run_job
 from experiments.thesis.material import DATA
 from experiments.thesis.trainings import SCALES, TRAININGS
 from experiments.training import run_share
@@ -44,17 +46,27 @@ def run_trainings(scale, request):
     out = Path(request.out)
     trainings = [TRAININGS[name] for name in request.trainings]
     jobs = make_jobs(scale, trainings, request)
+    kept = request.results and Path(request.results) / request.scale
+    if kept:
+        _take(jobs, kept)
     tasks = [_task(job) for job in jobs if not is_done(job)]
     if not (out / DATA).exists():
         tasks.insert(0, Task("data", measure_data, (out / scenes.FOLDER / "pixels", out / DATA), weight=20.0))
     faults = run_with_progress(tasks, request.workers, out / "logs") if tasks else {}
     done = [job for job in jobs if is_done(job)]
-    if request.results:
-        folder = Path(request.results) / request.scale
-        folder.mkdir(parents=True, exist_ok=True)
+    if kept:
+        kept.mkdir(parents=True, exist_ok=True)
         for file in filter(Path.exists, [out / DATA, *(job.file for job in done)]):
-            shutil.copyfile(file, folder / file.name)
+            shutil.copyfile(file, kept / file.name)
     return Outcome({"done": len(done), "of": len(jobs)}, faults, (HEADINGS, cells(trainings, jobs)))
+
+
+def _take(jobs, kept):
+    """Take over what a folder of results has of Jobs that are not done here, made of the same scenes and settings."""
+    for job in jobs:
+        file = kept / job.file.name
+        if file.exists() and not job.file.exists() and not changed_in(job, file):
+            write_whole(job.file, file.read_bytes())
 
 
 def measure_data(folder, file):

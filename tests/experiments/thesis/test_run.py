@@ -155,6 +155,19 @@ def test_results_of_other_settings_are_not_taken_for_these(request_of, done):
         run_trainings(other, request)
 
 
+def test_results_that_are_there_already_count_as_done(request_of, done, tmp_path):
+    trained, _ = done
+    results = tmp_path / "results" / "thesis"
+    run_trainings(QUICK, replace(request_of, seeds=1, results=results))
+    trained.clear()
+    elsewhere = replace(request_of, out=tmp_path / "elsewhere", seeds=1, results=results)
+    assert run_trainings(QUICK, elsewhere).results == {"done": 4, "of": 4} and not trained
+    # Those that were made of something else are done anew, and not in the way.
+    other = replace(QUICK, common=QUICK.common | {"corners": QUICK.common["corners"] | {"epochs": 3}})
+    run_trainings(other, replace(elsewhere, out=tmp_path / "other"))
+    assert sorted(trained) == ["hourglass-s0", "simplepose-resnet18-s0"]
+
+
 def test_the_data_alone_are_measured_for_their_tables(request_of, done):
     outcome = run_trainings(QUICK, replace(request_of, trainings=()))
     assert json.loads((request_of.out / "data.json").read_text()) == {"photos": 3} and not done[0]
