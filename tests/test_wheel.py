@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("scenes", "keypoints", "segmentation", "deploy", "experiments")
 TYPED = {"deploy/py.typed", "scenes/py.typed"}
-DATA = ("deploy/bundles/default", "deploy/samples", "deploy/templates", "experiments/results")
+DATA = ("deploy/bundles/default", "deploy/samples", "deploy/templates", "experiments/pictures",
+        "experiments/results")
 
 
 def files_below(folder):
