@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from deploy.processes import Task, run_tasks
 from experiments.thesis import drawings
 from experiments.thesis.case import (
     PICTURES,
@@ -109,12 +110,11 @@ def shape_of(value):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_a_real_training_has_all_that_is_told_of_it(kind, make_job, make_case, monkeypatch):
+def test_a_real_training_has_all_that_is_told_of_it(kind, make_job, make_case, tmp_path):
     pytest.importorskip("tensorflow" if kind == "pixels" else "gluoncv")
-    # Too late in a process of many tests.
-    monkeypatch.setattr("experiments.segmentation_timing.limit_tensorflow", lambda threads: None)
     job = make_job(kind)
-    run_job(job)
+    # In a process of its own, as it is meant: TensorFlow's threads and generators are a process's.
+    assert run_tasks([Task("one", run_job, (job,))], 1, tmp_path / "logs") == {}
     assert is_done(job) and {file.name for file in job.file.parent.iterdir()} == {"one-s3.json"}
     document = json.loads(job.file.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     check_case(job, document)
