@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 from experiments import classical, model_results, results
 from experiments.thesis.corner_sections import compared as compared_corners
@@ -40,7 +41,7 @@ def dilemma(item, material):
         "tell them apart. Tried: a loss that counts covered corners twice, and a pyramid whose corners share their "
         "maps, with a map of the sheet's inside.",
         "Four networks at equal steps", verdicts, own=own)
-    return Section(**{**section.__dict__, "tables": (*section.tables, *tables)})
+    return replace(section, tables=(*section.tables, *tables))
 
 
 def regression(item, material):

@@ -142,13 +142,17 @@ def simplepose_covered(item, material):
         ["The second comparison is of the hourglass beside SimplePose."])
 
 
+def no_better(item, material):
+    """Findings that the second of an Item's two trainings is no better than the first, on either kind of corners."""
+    return [(finding, verdict(compared(material, *item.trainings, kind), "not better", TIMES))
+            for finding, kind in (("Corners seen are no better", SEEN), (COVERED_UNSOLVED, COVERED))]
+
+
 def simplepose_resnet50(item, material):
-    first, second = item.trainings
     return corner_section(
         item, material, "A ResNet50 in place of the ResNet18 gives like results; it is not worth while.",
         "SimplePose on two depths",
-        [("Corners seen are no better", verdict(compared(material, first, second, SEEN), "not better", TIMES)),
-         ("Covered corners are no better", verdict(compared(material, first, second, COVERED), "not better", TIMES))])
+        no_better(item, material))
 
 
 def small_gaussian(item, material):
@@ -164,13 +168,11 @@ def small_gaussian(item, material):
 
 
 def slope_loss(item, material):
-    first, second = item.trainings
     return corner_section(
         item, material,
         "A loss on the difference of the slopes of opposite edges was tried and did not work out; no figures are "
         "given.",
         "The hourglass with and without the loss on slopes",
-        [("Corners seen are no better", verdict(compared(material, first, second, SEEN), "not better", TIMES)),
-         ("Covered corners are no better", verdict(compared(material, first, second, COVERED), "not better", TIMES))],
+        no_better(item, material),
         ["Opposite edges of a sheet are parallel in a photo from straight above alone; the loss asks for it "
          "everywhere."])

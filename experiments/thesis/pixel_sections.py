@@ -1,5 +1,7 @@
 """What the thesis found of segmentation, section 5.1.2, beside what came out here: a function for each Item."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -188,7 +190,7 @@ def efficientnets(item, material):
                   "it is another comparison."] if material.scale == "quick" else [])])
     if counts is None:
         return section
-    return Section(**{**section.__dict__, "tables": (*section.tables, parameter_table(counts))})
+    return replace(section, tables=(*section.tables, parameter_table(counts)))
 
 
 def parameter_table(counts):

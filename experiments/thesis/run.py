@@ -13,7 +13,7 @@ Seeds go round: all trainings with the first, the cheapest first, then with the 
 
 import json
 import shutil
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from deploy.processes import Task, run_with_progress
@@ -103,7 +103,13 @@ def make_jobs(scale, trainings, request):
 
 def image_steps(job):
     """How many image steps a Job is, the few samples that fill no batch included."""
-    return job.config.epochs * sum(sample.attributes["split"] == "train" for sample in read_dataset(job.data))
+    return job.config.epochs * _training_scenes(job.data)
+
+
+@cache
+def _training_scenes(folder):
+    """How many there are in a dataset folder, which stays as it was linked."""
+    return sum(sample.attributes["split"] == "train" for sample in read_dataset(folder))
 
 
 def seconds(job):
