@@ -201,6 +201,76 @@ def benchmark(bundle, keypoints_run, segmentation_run, **options):
         raise click.ClickException(f"{len(faults)} tasks failed; {options['out'] / 'logs'} has what they printed")
 
 
+@deploy.command()
+@click.option("--out", required=True, type=FOLDER, help="Folder of the test; one that was begun is gone on with.")
+@click.option("--bundle", type=FOLDER, help="Networks to measure with.  [default: those that ship with foliopie]")
+@click.option("--photos", multiple=True, type=THERE,
+              help="Folder of photos that are sent; may be given more than once.  [default: those of the package]")
+@click.option("--megapixels", type=click.FloatRange(min=0.1, max=50), metavar="N",
+              help="Enlarge the photos to so many millions of pixels.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N",
+              help="Processes of the service, and of the batch.  [default: one a core]")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Of each.  [default: cores/workers]")
+@click.option("--callers", type=click.IntRange(min=1), metavar="N",
+              help="Requests at a time that saturate it.  [default: workers + 2]")
+@click.option("--seconds", type=click.FloatRange(min=20), default=600.0, show_default=True,
+              help="Of saturation; all of it takes twice as long, with three rounds.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True,
+              help="Of batch and service beside each other; more can be added later.")
+@click.option("--results", type=FOLDER, help="Write the results there, too.")
+def load(out, results, **options):
+    """Load `foliopie serve` on this machine: photos a second, latencies, refusals, memory.
+
+    The service is begun on a free port and asked over the loopback: in rounds beside a batch's processes, saturated,
+    at 80 % of what it reaches, at 2.5 times that, and then at half. Leave the machine alone meanwhile; what is measured
+    is kept, and another call with the same --out goes on.
+    """
+    from deploy.bundle import BundleError
+    from deploy.load.phases import ServiceError
+    from deploy.load.report import verdicts, write_report
+    from deploy.load.run import Request, run
+    try:
+        document = run(Request(out=out, results=results, **options))
+        for folder in filter(None, (out, results)):
+            write_report(folder, document)
+    except (BundleError, ServiceError, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    for what, wanted, found in verdicts(document):
+        click.echo(f"{what}{f' ({wanted})' if wanted else ''}: {found}")
+    click.echo(f"report: {out / 'README.md'}")
+
+
+@deploy.command()
+@click.option("--out", required=True, type=FOLDER, help="Folder of the test; one that was begun is gone on with.")
+@click.option("--bundle", type=FOLDER, help="Networks to measure with.  [default: those that ship with foliopie]")
+@click.option("--photos", multiple=True, type=THERE,
+              help="Folder of photos that are measured in turn; may be given more than once.  [default: those of the "
+                   "package]")
+@click.option("--count", type=click.IntRange(min=20), default=10_000, show_default=True, help="Photos in a row.")
+@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True,
+              help="Processes of `foliopie measure`.")
+@click.option("--results", type=FOLDER, help="Write the results there, too.")
+def soak(out, results, **options):
+    """Measure very many photos in a row, and see whether memory, file handles or threads grow.
+
+    Once with one meter in this process, once with `foliopie measure`. What is done is kept, and another call with the
+    same --out goes on with the rest.
+    """
+    from deploy.bundle import BundleError
+    from deploy.load.report import memory_lines, write_report
+    from deploy.load.soak import TITLES, Request, SoakError, figure, markdown, run
+    try:
+        document = run(Request(out=out, results=results, **options))
+        for folder in filter(None, (out, results)):
+            write_report(folder, document, markdown, figure)
+    except (BundleError, SoakError, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    for name, part in document["parts"].items():
+        for line in memory_lines(part["memory"]):
+            click.echo(f"{TITLES[name]}: {line}")
+    click.echo(f"report: {out / 'README.md'}")
+
+
 def _print_report(report):
     """One line a comparison; what a file says of itself is one line for all of it, as long as it is right."""
     from rich import box

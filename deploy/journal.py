@@ -7,6 +7,9 @@ Each answer holds, under `source`, what it is an answer to; it is taken again on
 
 import hashlib
 import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,7 +47,7 @@ class Journal:
     def __init__(self, path):
         self.path = Path(path)
         self.part = self.path.with_name(self.path.name + ".part")
-        self._stream = None
+        self._stream = self._again = None
 
     def read(self):
         """{photo: answer} of the file of before and of what an interrupted batch left beside it; {} without either.
@@ -79,14 +82,22 @@ class Journal:
         self._stream = open(self.part, "ab" if keep else "wb")
         if keep:
             self._stream.write(b"\n")  # after a line that was cut off
+        self._again = open(self.part, "rb")
 
     def add(self, answer):
-        """Writes an answer, so that it is there whatever happens next. Raises OSError."""
+        """Writes an answer, so that it is there whatever happens next: its place, for `at`. Raises OSError."""
+        place = self._stream.tell()
         self._stream.write(json.dumps(answer, allow_nan=False).encode() + b"\n")
         self._stream.flush()
+        return place
+
+    def at(self, place):
+        """The answer that was added at a place, read again. Raises OSError."""
+        self._again.seek(place)
+        return json.loads(self._again.readline())
 
     def finish(self, answers):
-        """Writes the file whole, and removes the part. Raises OSError."""
+        """Writes the file whole, and removes the part, which `at` still reads: it is open. Raises OSError."""
         from deploy.page import write_text
 
         write_text(self.path, answers_text(answers))
@@ -94,9 +105,48 @@ class Journal:
         self.part.unlink(missing_ok=True)
 
 
+class Kept:
+    """The answers of a batch by the names of their photos, without the memory that they take as objects, 15 kB each:
+    they are read again from a Journal, or compressed to a tenth where there is none."""
+
+    def __init__(self, journal=None):
+        self._journal, self._held = journal, {}
+
+    def add(self, name, answer):
+        """Keeps an answer, in the journal where there is one. Raises OSError."""
+        self._held[name] = self._journal.add(answer) if self._journal else zlib.compress(json.dumps(answer).encode(), 1)
+
+    def __contains__(self, name):
+        return name in self._held
+
+    def __getitem__(self, name):
+        held = self._held[name]
+        return self._journal.at(held) if self._journal else json.loads(zlib.decompress(held))
+
+
+@dataclass(frozen=True)
+class InOrder(Sequence):
+    """Answers in the order of their photos' names, each looked up when it is asked for. kept: Kept, or a dict."""
+
+    names: list
+    kept: Kept
+
+    def __len__(self):
+        return len(self.names)
+
+    def __getitem__(self, place):
+        return self.kept[self.names[place]]
+
+
 def answers_text(answers):
-    """The answers as the text of a JSON file."""
-    return json.dumps(answers, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    """The answers as the text of a JSON file, in parts: of a hundred thousand, one text would fill the memory."""
+    end = "[]\n"
+    for number, answer in enumerate(answers):
+        # As json.dumps has it of the whole list; within a text JSON has no line breaks.
+        told = json.dumps(answer, indent=1, allow_nan=False, ensure_ascii=False).replace("\n", "\n ")
+        yield f"{',' if number else '['}\n {told}"
+        end = "\n]\n"
+    yield end
 
 
 def _is_passing(answer):

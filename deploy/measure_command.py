@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections import ChainMap
 from pathlib import Path
 
 import click
@@ -55,11 +56,10 @@ def measure(photos, bundle, method, sheet, json_path, csv_path, overlay, masks, 
     journal, known = _journal(json_path, resume, task, sources)
     missing = [source for source in sources if source.name not in known]
     results = _results(missing, bundle, method, min(workers or cores(), len(missing)), options)
-    dones, interrupted = _measure_all(task, sources, known, results, journal)
-    answers = [done.answer for done in dones]
+    answers, pictures, interrupted = _measure_all(task, sources, known, results, journal)
     _write_results(answers, json_path, csv_path, journal)
     if page:
-        _write_page(page, dones)
+        _write_page(page, answers, pictures)
     if interrupted:
         click.echo(f"interrupted: {len(answers)} of {len(sources)} photos measured", err=True)
         sys.exit(130)
@@ -136,13 +136,16 @@ def _journal(json_path, resume, task, sources):
 
 
 def _measure_all(task, sources, known, results, journal):
-    """(Done of every source that there is an answer on, in their order; whether the rest was interrupted).
+    """(answers on every source that there is one on, in their order; their pictures for the page; whether the rest was
+    interrupted).
 
     results: a generator of Done of the sources that are not known. Failures are said on standard error as they come,
     with a progress bar there when that is a terminal.
     """
     from contextlib import closing
+    from functools import partial
 
+    from deploy.journal import InOrder, Kept
     from scenes.progress import progress_bars
 
     missing = [source for source in sources if source.name not in known]
@@ -150,21 +153,23 @@ def _measure_all(task, sources, known, results, journal):
         click.echo(f"{len(known)} of {len(sources)} photos were measured before", err=True)
     for answer in known.values():
         _tell_trouble(answer)
-    fresh, interrupted = {}, False
+    kept, pictures, interrupted = Kept(journal), {}, False
     try:
         with closing(results), progress_bars() as bar:
             tick = bar("measuring", len(missing))
             for source, done in zip(missing, results, strict=True):
-                fresh[source.name] = done
-                if journal:
-                    _written(journal.part, lambda answer=done.answer: journal.add(answer))
+                _written(journal and journal.part, partial(kept.add, source.name, done.answer))
+                if done.picture is not None:
+                    pictures[source.name] = done.picture
                 _tell_trouble(done.answer)
                 tick(1)
     except KeyboardInterrupt:
         interrupted = True
-    dones = [fresh[source.name] if source.name in fresh else task.done_before(source, known[source.name])
-             for source in sources if source.name in fresh or source.name in known]
-    return dones, interrupted
+    for source in sources:
+        if source.name in known and (picture := task.done_before(source, known[source.name]).picture):
+            pictures[source.name] = picture
+    names = [source.name for source in sources if source.name in kept or source.name in known]
+    return InOrder(names, ChainMap(known, kept)), [pictures.get(name) for name in names], interrupted
 
 
 def _tell_trouble(answer):
@@ -187,17 +192,18 @@ def _write_results(answers, json_path, csv_path, journal):
     if journal:
         _written(json_path, lambda: journal.finish(answers))
     elif json_path:
-        click.echo(answers_text(answers), nl=False)
+        for text in answers_text(answers):
+            click.echo(text, nl=False)
     if csv_path:
         _written(csv_path, lambda: write_text(csv_path, csv_text(answers)))
     if not (json_path or csv_path):
         print_table(answers)
 
 
-def _write_page(path, dones):
+def _write_page(path, answers, pictures):
     from deploy.page import Entry, render_measurements, write_text
 
-    text = render_measurements([Entry(done.answer, done.picture) for done in dones])
+    text = render_measurements([Entry(answer, picture) for answer, picture in zip(answers, pictures, strict=True)])
     _written(path, lambda: write_text(path, text))
 
 

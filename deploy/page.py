@@ -111,14 +111,15 @@ def write_benchmark(path, report, title="Benchmark"):
 def write_text(path, text):
     """Write a UTF-8 text file beside its place and rename it into it, so that nobody ever reads half of it.
 
-    What UTF-8 cannot say, as file names of other encodings have it, is written as an escape.
+    text: str, or the parts of one. What UTF-8 cannot say, as file names of other encodings have it, is written as an
+    escape.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(text)
+            stream.writelines([text] if isinstance(text, str) else text)
         # mkstemp makes files for their owner alone; a result is as readable as any other new file.
         mask = os.umask(0)
         os.umask(mask)

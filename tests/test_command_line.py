@@ -26,7 +26,7 @@ SUBCOMMANDS = [
     ["segmentation"], ["segmentation", "train"], ["segmentation", "evaluate"], ["segmentation", "train-side"],
     ["segmentation", "release"], ["segmentation", "models"],
     ["deploy"], ["deploy", "export"], ["deploy", "quantize"], ["deploy", "verify"], ["deploy", "benchmark"],
-    ["deploy", "serving"],
+    ["deploy", "serving"], ["deploy", "load"], ["deploy", "soak"],
     ["experiments"], ["experiments", "list"], ["experiments", "report"], ["experiments", "run"],
     ["experiments", "compare"],
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import logging
 import pickle
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deploy.batch import NoAnswer, Worker
 
@@ -39,7 +39,8 @@ class TookTooLong(Exception):
 class _Place:
     """A thing, pickled, that waits for its answer; since when it waits, how long it did, and what ends that."""
 
-    message: bytes
+    # Not shown: whoever puts a place into words, a library's exception say, would write megabytes of photo.
+    message: bytes = field(repr=False)
     answer: asyncio.Future
     since: float = 0.0
     waited: float = 0.0
@@ -119,7 +120,7 @@ class WorkerPool:
 
     def _leave(self, place):
         place.clock.cancel()
-        with contextlib.suppress(ValueError):  # a worker has it
+        if place in self._waiting:  # else a worker has it
             self._waiting.remove(place)
 
     async def _next(self):
