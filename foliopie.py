@@ -41,6 +41,7 @@ EXTRA_OF = {
     "uvicorn": "serve",
     "python_multipart": "serve",
     "prometheus_client": "serve",
+    "ray": "ray",
 }
 
 

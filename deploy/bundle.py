@@ -97,6 +97,11 @@ class Bundle:
             _check_file(folder, record)
         return cls(folder, manifest)
 
+    def files(self):
+        """{name: bytes} of all that makes a bundle of a folder: the manifest and every file that it names."""
+        names = [MANIFEST, *(record["file"] for record in file_records(self.manifest))]
+        return {name: Path(self.folder, name).read_bytes() for name in names}
+
     @property
     def models(self):
         """The networks that are there, ("keypoints", "segmentation") or with "side" behind them."""

@@ -29,11 +29,15 @@ PATH = click.Path(path_type=Path)
 @click.option("--page", type=PATH, metavar="FILE", help="Write one HTML page with everything.")
 @click.option("--recursive", is_flag=True, help="Read the sub-folders of folders, too.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N",
-              help="Photos measured at a time.  [default: one a core]")
+              help="Photos measured at a time.  [default: one a core, with --ray of the cluster]")
+@click.option("--ray", metavar="ADDRESS",
+              help="Measure on a Ray cluster: HOST:PORT of one that this machine belongs to, ray://HOST:PORT of any, "
+                   "or local for one that is started here.")
 @click.option("--resume", is_flag=True,
               help="Take photos that --json FILE, or an interrupted batch into it, has an answer on from there, where "
                    "photo, networks and options are the same.")
-def measure(photos, bundle, method, sheet, json_path, csv_path, overlay, masks, page, recursive, workers, resume):
+def measure(photos, bundle, method, sheet, json_path, csv_path, overlay, masks, page, recursive, workers, ray,
+            resume):
     """Measure the feet on sheets of paper in photos, in millimetres.
 
     PHOTO is a file, or - for the bytes of one on standard input.
@@ -55,7 +59,10 @@ def measure(photos, bundle, method, sheet, json_path, csv_path, overlay, masks, 
     task = PhotoTask(None, *options)
     journal, known = _journal(json_path, resume, task, sources)
     missing = [source for source in sources if source.name not in known]
-    results = _results(missing, bundle, method, min(workers or cores(), len(missing)), options)
+    if ray and missing:
+        results = _results_of_ray(ray, missing, bundle, method, workers, options)
+    else:
+        results = _results(missing, bundle, method, min(workers or cores(), len(missing)), options)
     answers, pictures, interrupted = _measure_all(task, sources, known, results, journal)
     _write_results(answers, json_path, csv_path, journal)
     if page:
@@ -115,6 +122,20 @@ def _results(sources, bundle, method, workers, options):
         return in_order(PhotoTask(make_meter(bundle, method) if sources else None, *options), sources, 1)
     make = partial(task_alone, bundle, method, max(1, cores() // workers), *options)
     return in_processes(make, sources, workers, lost)
+
+
+def _results_of_ray(address, sources, bundle, method, workers, options):
+    """As `_results`, from workers of a Ray cluster."""
+    from deploy.fleet import FleetError
+    from deploy.ray_cluster import measure_on_ray
+
+    def tell(source, line):
+        click.echo(f"{source.name}: {line}" if source else line, err=True)
+
+    try:
+        yield from measure_on_ray(address, sources, workers, bundle, method, options, tell)
+    except FleetError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _journal(json_path, resume, task, sources):

@@ -1,7 +1,6 @@
 """A Measurement drawn for people to look at: on its photo, beside it the sheet from above, below it the words."""
 
 import io
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -65,14 +64,6 @@ def jpeg_bytes(drawn):
     stream = io.BytesIO()
     Image.fromarray(drawn).save(stream, format="JPEG", quality=JPEG_QUALITY)
     return stream.getvalue()
-
-
-def write_jpeg(path, drawn):
-    """Write a drawing, uint8 (h, w, 3), as a JPEG; folders are made, the path's extension is not looked at. Raises
-    OSError."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(jpeg_bytes(drawn))
 
 
 def _draw_sheet(drawing, corners, scale):

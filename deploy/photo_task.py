@@ -1,7 +1,8 @@
 """What is done with each photo of a batch: it is measured, drawn, and written."""
 
+import io
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -9,11 +10,13 @@ from PIL import Image
 
 from deploy.journal import source_of
 from deploy.meter import Failure, FootMeter, lost_photo
-from deploy.overlay import draw_measurement, with_words, write_jpeg
+from deploy.overlay import draw_measurement, jpeg_bytes, with_words
 from deploy.page import thumbnail
 from scenes.images import PhotoError, read_photo
 
 logger = logging.getLogger(__name__)
+
+OVERLAY, MASK = ".jpg", ".png"  # what the names of pictures end with
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,17 @@ class Done:
 
     answer: dict
     picture: str | None
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What there is of a photo before anything of it is written. answer, picture: of its Done. files: the bytes of each
+    picture to write, by its suffix; problem: one line on why some are missing, or None."""
+
+    answer: dict
+    picture: str | None = None
+    files: dict = field(default_factory=dict)
+    problem: str | None = None
 
 
 def meter_of(bundle, method, threads=None):
@@ -60,62 +74,87 @@ class PhotoTask:
     def __call__(self, source):
         """Measures a Source and writes its pictures: Done. Nothing that is wrong with a photo is raised."""
         # Looked at first: a photo that is changed while it is measured is measured again the next time.
-        file = self._file(source)
-        result = self.meter.attempt(source.photo, self.sheet, source.name)
+        file = self.file_of(source)
+        return self.finish(source, file, self.look(source.name, source.photo))
+
+    def look(self, name, photo):
+        """Measures and draws a photo, a path or the bytes of a file: Looked. Of `overlay` and `masks` only whether they
+        are wanted counts, so that it may be done where these folders are not."""
+        result = self.meter.attempt(photo, self.sheet, name)
         answer = result.to_json()
+        if isinstance(result, Failure):
+            return Looked(answer, self._thumbnail(photo))
+        files, picture, problem = {}, None, None
+        try:
+            if self.masks:
+                files[MASK] = _mask_bytes(result)
+            picture = self._draw(result, photo, files)
+        except _NotWritten as error:
+            problem = str(error)
+        except Exception as error:  # one photo must never stop the others
+            logger.debug("drawing %s", name, exc_info=True)
+            problem = f"{type(error).__name__}: {str(error)[:200]}; please report it"
+        return Looked(answer, picture, files, problem)
+
+    def finish(self, source, file, looked):
+        """Writes the pictures of a Source that was Looked at: Done. file: what `file_of` said before."""
+        answer, problem = looked.answer, looked.problem
         if file:
             answer["source"] = file
-        if isinstance(result, Failure):
-            return Done(answer, self._thumbnail(source.photo))
-        problem, picture = None, None
         try:
-            picture = self._pictures(result, source)
+            self._write(source, looked.files)
         except _NotWritten as error:
             problem = str(error)
         except OSError as error:
             problem = f"{error.strerror or error}: {error.filename}"
-        except Exception as error:  # one photo must never stop the others
-            logger.debug("drawing %s", source.name, exc_info=True)
-            problem = f"{type(error).__name__}: {str(error)[:200]}; please report it"
         if problem:
             answer["warnings"].append({"code": "output_not_written", "message": problem})
-        return Done(answer, picture)
+        return Done(answer, None if problem else looked.picture)
+
+    def file_of(self, source):
+        """What an answer on a Source is an answer to, as the journal has it; None where it is no file."""
+        return None if source.data is not None else source_of(source.path, self.measured_with)
 
     def is_done(self, source, answer):
         """Whether an answer of before is what this task would give for a Source, and its pictures are there."""
-        file, places = self._file(source), [] if "error" in answer else self._places(source)
+        file, places = self.file_of(source), [] if "error" in answer else self._places(source)
         return file is not None and answer.get("source") == file and all(path.exists() for path in places)
 
     def done_before(self, source, answer):
         """Done of an answer of before: the page shows the overlay where there is one, else the photo."""
-        overlay = _output_path(self.overlay, source.output, ".jpg") if self.overlay else None
+        overlay = _output_path(self.overlay, source.output, OVERLAY) if self.overlay else None
         return Done(answer, self._thumbnail(overlay if overlay is not None and overlay.exists() else source.photo))
 
-    def _file(self, source):
-        return None if source.data is not None else source_of(source.path, self.measured_with)
-
     def _places(self, source):
-        return [_output_path(folder, source.output, suffix) for folder, suffix in ((self.overlay, ".jpg"),
-                                                                                   (self.masks, ".png")) if folder]
+        return [_output_path(folder, source.output, suffix) for suffix, folder in self._folders().items() if folder]
 
-    def _pictures(self, measurement, source):
-        """Writes overlay and mask; the picture for the page, or None. Raises _NotWritten and OSError."""
-        if source.data is None and any(path.exists() and path.samefile(source.path) for path in self._places(source)):
-            raise _NotWritten("it would replace the photo itself: name another folder")
-        if self.masks:
-            _write_mask(_output_path(self.masks, source.output, ".png"), measurement)
+    def _folders(self):
+        return {MASK: self.masks, OVERLAY: self.overlay}
+
+    def _draw(self, measurement, photo, files):
+        """Adds the overlay to files; the picture for the page, or None. Raises _NotWritten."""
         if not (self.overlay or self.wants_picture):
             return None
         try:
-            rgb = read_photo(source.photo).rgb
+            rgb = read_photo(photo).rgb
         except PhotoError as error:  # measured a moment ago: the file has been changed since
             if not self.overlay:
                 return None
             raise _NotWritten(f"no second look for the overlay: {error.message}") from error
         drawn = draw_measurement(rgb, measurement)
         if self.overlay:
-            write_jpeg(_output_path(self.overlay, source.output, ".jpg"), with_words(drawn, measurement))
+            files[OVERLAY] = jpeg_bytes(with_words(drawn, measurement))
         return thumbnail(drawn) if self.wants_picture else None
+
+    def _write(self, source, files):
+        """Raises _NotWritten and OSError."""
+        if files and source.data is None and any(path.exists() and path.samefile(source.path)
+                                                 for path in self._places(source)):
+            raise _NotWritten("it would replace the photo itself: name another folder")
+        for suffix, data in files.items():
+            path = _output_path(self._folders()[suffix], source.output, suffix)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
 
     def _thumbnail(self, photo):
         if not self.wants_picture:
@@ -134,7 +173,9 @@ def _output_path(folder, output, suffix):
     return Path(folder, output.parent, output.name + suffix)
 
 
-def _write_mask(path, measurement):
-    size = measurement.width, measurement.height
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(cv2.resize(measurement.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)).save(path)
+def _mask_bytes(measurement):
+    """The classes at the photo's own size as the bytes of a PNG."""
+    size, stream = (measurement.width, measurement.height), io.BytesIO()
+    mask = cv2.resize(measurement.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    Image.fromarray(mask).save(stream, format="PNG")
+    return stream.getvalue()

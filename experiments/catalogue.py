@@ -115,6 +115,9 @@ EXPERIMENTS = {experiment.name: experiment for experiment in (
     Experiment("classical", "Sheet and feet by classical means, no network, beside a bundle's networks.",
                "experiments.classical", "results/classical",
                "--test DIR [--split NAME] [--photos DIR] [--bundle DIR] [--threads N]", ("openvino", "matplotlib")),
+    Experiment("ray-speed", "How many photos a second Ray's workers measure, beside one process and two.",
+               "experiments.ray_speed", "results/ray", "--photos DIR [--bundle DIR]",
+               ("openvino", "matplotlib", "ray")),
     Experiment("thesis-models", "Parameters of the thesis's segmentation models, and photos a second of its base and "
                "its final one.", "experiments.thesis.models", "results/thesis/models", "[--threads N]",
                ("tensorflow", "keras", "matplotlib")),

@@ -33,7 +33,7 @@ SUBCOMMANDS = [
 HEAVY = {
     "numpy", "cv2", "PIL", "openvino", "mxnet", "gluoncv", "tensorflow", "keras", "onnx", "onnxruntime",
     "tf2onnx", "mitsuba", "trimesh", "scipy", "skimage", "pandas", "matplotlib", "jinja2", "rich",
-    "sklearn", "pycocotools", "mitsuba_oidn", "fastapi", "pydantic", "uvicorn", "prometheus_client",
+    "sklearn", "pycocotools", "mitsuba_oidn", "fastapi", "pydantic", "uvicorn", "prometheus_client", "ray",
 }  # fmt: skip
 # Runs the command line in this interpreter, then names what it has loaded on the last line of stderr.
 PROGRAM = """

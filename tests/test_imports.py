@@ -22,7 +22,7 @@ MAY_IMPORT = {
 ANSWER_PATH_LIBRARIES = {"numpy", "cv2", "PIL", "openvino"}
 NOT_WHEN_MEASURING = {
     "mxnet", "gluoncv", "tensorflow", "keras", "torch", "onnx", "onnxruntime", "tf2onnx", "pandas",
-    "matplotlib", "scipy", "skimage", "sklearn", "mitsuba", "drjit", "trimesh", "jinja2",
+    "matplotlib", "scipy", "skimage", "sklearn", "mitsuba", "drjit", "trimesh", "jinja2", "ray",
 }  # fmt: skip
 
 

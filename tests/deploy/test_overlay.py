@@ -1,5 +1,7 @@
 """Drawing: the size, what is drawn where, and that the photo itself is left alone."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,7 +9,7 @@ from PIL import Image
 from deploy import overlay
 from deploy.feet import Foot
 from deploy.meter import Caution, Corner, Measurement
-from deploy.overlay import CORNER_COLOURS, draw_measurement, with_words, write_jpeg
+from deploy.overlay import CORNER_COLOURS, draw_measurement, jpeg_bytes, with_words
 from deploy.plan import foot_colour
 from scenes.camera import decide_sheet
 
@@ -79,8 +81,6 @@ def test_without_feet_and_with_corners_far_outside():
     assert drawn.shape[0] == 1000 and with_words(drawn, measurement).shape[1] == drawn.shape[1]
 
 
-def test_a_file_is_written_in_new_folders(tmp_path):
-    path = tmp_path / "a" / "b" / "one.jpg"
-    write_jpeg(path, np.zeros((480, 420, 3), np.uint8))
-    with Image.open(path) as image:
+def test_a_drawing_as_the_bytes_of_a_file():
+    with Image.open(io.BytesIO(jpeg_bytes(np.zeros((480, 420, 3), np.uint8)))) as image:
         assert image.format == "JPEG" and image.size == (420, 480)
