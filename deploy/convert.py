@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from deploy.runtimes import load_openvino
+from deploy.runtimes import load_openvino, openvino_operators
 
 MXNET_OPSET = 13
 KERAS_OPSET = 17
@@ -186,21 +186,21 @@ def free_batch(network):
     reshape to (1, ...): with both, the batch of 1 is written into the graph. Axis 0 is the batch everywhere in these
     networks. Raises ConversionError when the network still cannot take another batch.
     """
-    from openvino.runtime import opset11
+    operators = openvino_operators()
     for node in network.get_ordered_ops():
         if node.get_type_name() == "Interpolate" and node.get_input_size() == 2:
             sizes = node.input_value(1).get_node().get_vector()
             kept = {key: value for key, value in node.get_attributes().items()
                     if key not in ("pads_begin", "pads_end")}
-            freed = opset11.interpolate(node.input_value(0), opset11.constant(sizes[2:], np.int64),
-                                        axes=opset11.constant([2, 3], np.int64), **kept)
+            freed = operators.interpolate(node.input_value(0), operators.constant(sizes[2:], np.int64),
+                                          axes=operators.constant([2, 3], np.int64), **kept)
             freed.set_friendly_name(node.get_friendly_name())
             node.output(0).replace(freed.output(0))
         elif node.get_type_name() == "Reshape" and node.input_value(1).get_node().get_type_name() == "Constant":
             shape = node.input_value(1).get_node().get_vector()
             if shape[0] == 1 and node.get_attributes()["special_zero"]:
                 # 0 is "as it is" for this operator
-                freed = opset11.constant([0, *shape[1:]], np.int64)
+                freed = operators.constant([0, *shape[1:]], np.int64)
                 node.input(1).replace_source_output(freed.output(0))
     single = list(network.inputs[0].shape)
     try:

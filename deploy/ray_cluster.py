@@ -33,7 +33,7 @@ from scenes.processes import cores
 
 LOCAL = "local"  # the address that stands for a cluster of this machine alone, started for the batch
 CODE = ("deploy", "keypoints", "scenes")  # the packages that answers come from
-LIBRARIES = ("numpy", "openvino", "pillow", "pi-heif")
+LIBRARIES = ("numpy", "openvino", "pillow", "pillow-heif")
 MAX_SENT = MAX_STANDARD_INPUT  # bytes of one photo
 REACH_SECONDS = 10.0  # Ray itself tries for minutes
 # What Ray raises -> one line on it; its own are twelve.

@@ -27,6 +27,16 @@ def load_openvino():
     return openvino
 
 
+def openvino_operators():
+    """The module of OpenVINO's operators, wherever its version has it."""
+    load_openvino()
+    try:
+        from openvino import opset13
+    except ImportError:  # before 2025
+        from openvino.runtime import opset13
+    return opset13
+
+
 class OpenVinoRuntime:
     """An IR file (.xml with its .bin beside it) compiled for one device, for `batch` images a request.
 

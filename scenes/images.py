@@ -26,8 +26,9 @@ MAX_PIXELS = 200_000_000
 # pictures fill none.
 MAX_PIXELS_PER_BYTE = 100
 HARMLESS_PIXELS = 16_000_000
-# Formats that hold photos. Not every format that Pillow opens: EPS, for one, starts another program.
-PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
+# Formats that hold photos. Not every format that Pillow opens: EPS, for one, starts another program, and every decoder
+# is one more that a stranger's bytes may break. No phone or camera writes JPEG 2000.
+PHOTO_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "HEIF")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # What counts as a photo in a folder; a file that is named is tried whatever it is called.
 PHOTO_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic", ".heif")
@@ -245,7 +246,7 @@ def _of_folder(path):
 def _register_heif():
     """Teaches Pillow to read HEIC, what iPhones write; whether it can. The library is not built for every platform."""
     try:
-        from pi_heif import register_heif_opener
+        from pillow_heif import register_heif_opener
     except ImportError:
         return False
     register_heif_opener()
@@ -264,7 +265,7 @@ def _why_unreadable(source, error):
     if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
         if _register_heif():
             return "the HEIC file is damaged or cut short: copy or download the file again"
-        return "HEIC is read with pi-heif, which is not installed: install it, or convert the photo to JPEG"
+        return "HEIC is read with pillow-heif, which is not installed: install it, or convert the photo to JPEG"
     if isinstance(error, Image.UnidentifiedImageError):
         return "not an image of a known kind, or its header is damaged: JPEG and PNG are sure to be read"
     return f"not a readable image: {_one_line(error)}"

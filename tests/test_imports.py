@@ -20,6 +20,9 @@ MAY_IMPORT = {
     "experiments": {"scenes", "keypoints", "segmentation", "deploy", "experiments"},
 }
 ANSWER_PATH_LIBRARIES = {"numpy", "cv2", "PIL", "openvino"}
+OPENCV_DECODERS = {
+    "imread", "imreadmulti", "imreadanimation", "imdecode", "imdecodemulti", "imdecodeanimation", "VideoCapture",
+}  # fmt: skip
 NOT_WHEN_MEASURING = {
     "mxnet", "gluoncv", "tensorflow", "keras", "torch", "onnx", "onnxruntime", "tf2onnx", "pandas",
     "matplotlib", "scipy", "skimage", "sklearn", "mitsuba", "drjit", "trimesh", "jinja2", "ray",
@@ -127,6 +130,14 @@ def test_a_command_file_imports_click_only(module):
 def test_the_answer_path_imports_no_more_than_the_base_install(module):
     for name in sorted(loaded_with(module)):
         assert third_party(imports_of(name, into_functions=False)) <= ANSWER_PATH_LIBRARIES, name
+
+
+@pytest.mark.parametrize("module", ["deploy.meter", "deploy.classical", "deploy.folder", "deploy.service.work"])
+def test_opencv_decodes_no_file_on_the_answer_path(module):
+    for name in sorted(loaded_with(module)):
+        tree = ast.parse(MODULES[name].read_text())
+        named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert not named & OPENCV_DECODERS, name
 
 
 def test_the_answer_path_in_a_fresh_interpreter():

@@ -65,7 +65,7 @@ def test_it_asks_for_the_base_install_alone(wheel):
     config.read(ROOT / "setup.cfg")
     wanted = [line for line in config["options"]["install_requires"].split("\n") if line]
     assert len(needed) == len(wanted) and all(any(one.startswith(name) for one in needed) for name in (
-        "numpy", "opencv-python-headless", "pillow", "pi-heif", "openvino", "click", "rich", "jinja2"))  # fmt: skip
+        "numpy", "opencv-python-headless", "pillow", "pillow-heif", "openvino", "click", "rich", "jinja2"))  # fmt: skip
     entry_points = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
     assert "foliopie = foliopie:main" in archive.read(entry_points).decode()
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from deploy.runtimes import load_openvino
+from deploy.runtimes import load_openvino, openvino_operators
 
 SIDE = 1536  # of the matrices
 CHANNELS, MAP = 256, 64  # of the convolution, 3 x 3: channels in and out, side of the map
@@ -119,20 +119,10 @@ def _openvino(device, work, precision, threads):
     return request.infer
 
 
-def opset():
-    """The module of OpenVINO's operators, wherever its version has it."""
-    load_openvino()
-    try:
-        from openvino import opset13
-    except ImportError:  # before 2025
-        from openvino.runtime import opset13
-    return opset13
-
-
 def network(work, in_bytes):
     """An openvino Model that does the work once: float32 in and out. in_bytes: what goes into it and its weights are
     quantised, as NNCF writes it, and what comes out too, so that neither is what takes the time."""
-    openvino, operators, rng = load_openvino(), opset(), np.random.default_rng(1)
+    openvino, operators, rng = load_openvino(), openvino_operators(), np.random.default_rng(1)
     shape, weights = SHAPES[work]
     source = operators.parameter(shape, np.float32, name="source")
     values = operators.constant(rng.uniform(-1, 1, weights).astype(np.float32))

@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from deploy.bundle import DEFAULT_FOLDER, Bundle, BundleError
 from deploy.commands import deploy
 from deploy.meter import PRECISION, FootMeter, load_networks
-from deploy.runtimes import OpenVinoRuntime, load_openvino
+from deploy.runtimes import OpenVinoRuntime, load_openvino, openvino_operators
 from deploy.serving import check_batch, write_serving
 from deploy.serving_client import RemoteNetwork, ServerError, main, remote_networks
 
@@ -126,11 +126,9 @@ def test_a_batch_is_stated(bundle, tmp_path):
 
 @pytest.mark.parametrize("sizes, reason", [([1, 12], "its output would be .1,24"), ([1, 3, 4], "output shape .1,3,4")])
 def test_a_network_that_takes_no_other_batch_is_not_served_with_it(tmp_path, sizes, reason):
-    openvino = load_openvino()
-    from openvino.runtime import opset11
-
-    source = opset11.parameter([1, 2, 2, 3], np.float32, "image")
-    flat = opset11.reshape(source, opset11.constant([1, -1] if len(sizes) == 2 else sizes, np.int64), False)
+    openvino, operators = load_openvino(), openvino_operators()
+    source = operators.parameter([1, 2, 2, 3], np.float32, "image")
+    flat = operators.reshape(source, operators.constant([1, -1] if len(sizes) == 2 else sizes, np.int64), False)
     openvino.save_model(openvino.Model([flat], [source], "fixed"), str(tmp_path / "fixed.xml"))
     described = {"input": {"shape": [1, 2, 2, 3]}, "output": {"shape": sizes}}
     check_batch(tmp_path / "fixed.xml", described, 1)

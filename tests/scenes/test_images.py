@@ -1,9 +1,11 @@
+import io
 import os
 import pickle
 import warnings
 import zlib
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageFile
 
@@ -12,6 +14,7 @@ from scenes.camera import FILM_DIAGONAL_MM
 from scenes.images import (
     FITS,
     PADDING_GREY,
+    PHOTO_FORMATS,
     InputSpec,
     PhotoError,
     as_photo,
@@ -39,8 +42,7 @@ def saved(tmp_path, image, name="photo.png", **options):
 
 
 def heic(tmp_path, image, **options):
-    """The image as a phone's HEIC file, which is written, and here not read, by pillow-heif."""
-    pillow_heif = pytest.importorskip("pillow_heif")
+    """The image as a phone's HEIC file."""
     pillow_heif.from_pillow(image).save(tmp_path / "photo.heic", **options)
     return tmp_path / "photo.heic"
 
@@ -105,7 +107,7 @@ def test_heic_is_read_with_its_alpha_and_from_bytes(tmp_path):
 def test_heic_without_its_library_is_an_error_that_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(scenes.images, "_register_heif", lambda: False)
     (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-    assert "pi-heif, which is not installed" in code_and_message(tmp_path / "photo.heic")[1]
+    assert "pillow-heif, which is not installed" in code_and_message(tmp_path / "photo.heic")[1]
 
 
 def test_a_photo_may_be_given_as_path_bytes_pixels_or_photo(tmp_path):
@@ -131,10 +133,10 @@ def test_what_is_no_photo_is_said(given, said):
     assert said in caught.value.message and "\n" not in caught.value.message
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.bmp", "a.gif", "a.ppm", "a.jp2", "a.heic"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.bmp", "a.gif", "a.ppm", "a.heic"])
 def test_size_and_kind_are_told_by_the_beginning_of_a_file(tmp_path, name):
     if name == "a.heic":
-        pytest.importorskip("pillow_heif").register_heif_opener()
+        pillow_heif.register_heif_opener()
     Image.new("RGB", (130, 110)).save(tmp_path / name)
     data = (tmp_path / name).read_bytes()
     assert photo_size(tmp_path / name) == photo_size(data) == (130, 110)
@@ -147,6 +149,26 @@ def test_what_is_of_no_known_kind(data):
     with pytest.raises(PhotoError) as told:
         photo_size(data)
     assert told.value.code == "unreadable_image"
+
+
+def bytes_as(kind):
+    stream = io.BytesIO()
+    Image.new("RGB", (128, 128), (9, 9, 9)).save(stream, format=kind)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("data", [
+    *map(bytes_as, ["JPEG2000", "EPS", "ICNS", "ICO", "DDS", "TGA", "PCX", "SGI", "QOI", "PDF"]),
+    b"8BPS\0\1" + bytes(6) + b"\0\3\0\0\0\x80\0\0\0\x80\0\x08\0\3" + bytes(99), b"\xd7\xcd\xc6\x9a" + bytes(99)],
+    ids=["jp2", "eps", "icns", "ico", "dds", "tga", "pcx", "sgi", "qoi", "pdf", "psd", "wmf"])  # fmt: skip
+def test_other_kinds_are_refused_before_their_reader_is_called(data, monkeypatch):
+    Image.init()
+    for name in set(Image.OPEN) - set(PHOTO_FORMATS):
+        monkeypatch.setitem(Image.OPEN, name, (lambda *_, name=name: pytest.fail(f"{name} was read"), None))
+    with pytest.raises(PhotoError) as told:
+        read_photo(data)
+    assert told.value.code == "unreadable_image" and "not an image of a known kind" in told.value.message
+    assert not is_of_known_kind(data)
 
 
 def test_the_size_is_held_to_the_limits_before_anything_is_decoded(tmp_path):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from deploy.benchmark.operations import count_operations
-from deploy.benchmark.peak import CONVOLUTION_FLOPS, PRODUCT_FLOPS, network, opset
-from deploy.runtimes import load_openvino
+from deploy.benchmark.peak import CONVOLUTION_FLOPS, PRODUCT_FLOPS, network
+from deploy.runtimes import load_openvino, openvino_operators
 
 
 def written(path, node, source):
@@ -13,7 +13,7 @@ def written(path, node, source):
 
 
 def built(kind):
-    ops = opset()
+    ops = openvino_operators()
     source = ops.parameter((1, 6, 10, 8), np.float32, name="source")
     ones = np.ones
     if kind == "convolution":  # 4 x 5 x 4 numbers, of 6 x 3 x 3 each

@@ -4,16 +4,25 @@ import configparser
 import json
 import re
 import shlex
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from deploy.service import commands, server
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTAINER = ROOT / "deploy" / "service" / "container"
+CONSTRAINTS = CONTAINER / "constraints.txt"
+EXTRA = "serve"
+# MXNet 1.9.1 keeps numpy, and with it OpenCV, and NNCF 2.14 keeps OpenVINO where they are.
+HELD_BACK = {"numpy", "opencv-python-headless", "openvino"}
+NEEDED_BY_OPENVINO = {"openvino-telemetry"}
 RESOURCES = {one["kind"]: one for one in yaml.safe_load_all((CONTAINER / "kubernetes.yaml").read_text())}
 POD = RESOURCES["Deployment"]["spec"]["template"]["spec"]
 (MAIN,) = POD["containers"]
@@ -33,12 +42,47 @@ def test_the_image_is_built_of_all_that_the_wheel_is_made_of():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     packages = set(re.findall(r"^(\w+)$", config["options.packages.find"]["include"], re.MULTILINE))
-    files = {"foliopie.py", "setup.cfg", "pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
+    files = {"foliopie.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"}
     assert packages | files == copied
     ignored = (CONTAINER / "Dockerfile.dockerignore").read_text().split()
     assert {name[1:] for name in ignored if name[0] == "!"} == copied
     (extra,) = re.findall(r"\.whl\)\[(\w+)\]", said("RUN")[0])
-    assert extra in config["options.extras_require"] and "-c constraints.txt" in said("RUN")[0]
+    (constraints,) = re.findall(r" -c (\S+)", said("RUN")[0])
+    assert extra == EXTRA and ROOT / constraints == CONSTRAINTS
+
+
+def pins(path):
+    """{package: version} of a constraints file; every line of it says which version, exactly."""
+    lines = [line for line in path.read_text().splitlines() if line and line[0] != "#"]
+    found = [re.fullmatch(r"([\w.-]+)==([\w.]+)", line).groups() for line in lines]
+    assert len(dict(found)) == len(lines)
+    return {canonicalize_name(name): exactly for name, exactly in found}
+
+
+def test_the_image_s_constraints_name_all_that_is_installed_and_no_more():
+    """What needs what is told by the packages that are installed here; of another version than the image's, one tells
+    nothing of what it needs."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    lines = config["options"]["install_requires"], config["options.extras_require"][EXTRA]
+    waiting = [Requirement(line) for part in lines for line in part.split("\n") if line]
+    held, needed = pins(CONSTRAINTS), NEEDED_BY_OPENVINO.copy()
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        assert name in held and requirement.specifier.contains(held[name]), str(requirement)
+        if name not in needed and version(name) == held[name]:
+            wanted = map(Requirement, requires(name) or [])
+            waiting.extend(one for one in wanted if not one.marker or one.marker.evaluate({"extra": ""}))
+        needed.add(name)
+    assert needed == held.keys()
+
+
+def test_the_image_holds_what_is_tested_but_for_what_training_holds_back():
+    held, tested = pins(CONSTRAINTS), pins(ROOT / "constraints.txt")
+    differing = {name for name in held if held[name] != tested[name]}
+    assert differing == HELD_BACK
+    assert all(Version(held[name]) > Version(tested[name]) for name in differing)
 
 
 def test_the_image_runs_the_command_as_nobody_and_asks_whether_it_is_alive(service):
