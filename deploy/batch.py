@@ -17,13 +17,14 @@ from itertools import islice
 from typing import TypeVar
 
 from deploy.processes import THREADS
-from scenes.processes import cores
+from scenes.processes import cores, end_with_parent
 
 Thing = TypeVar("Thing")
 Answer = TypeVar("Answer")
 
 # What a worker runs: first it learns where the caller finds its modules.
 PROGRAM = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from deploy.batch import answer; answer()"
+TRIES = 2  # of a thing over which a process died: it may have been killed for another reason
 
 
 def in_order(function: Callable[[Thing], Answer], things: Iterable[Thing], workers: int) -> Iterator[Answer]:
@@ -56,9 +57,9 @@ def in_processes(
 ) -> Iterator[Answer]:
     """As `in_order`, each worker a process that calls make() once and what that gives for every thing.
 
-    make: importable, or a functools.partial of what is; it, things and answers can be pickled. lost: gives the answer
-    on a thing whose process died over it, or that cannot be pickled, out of the thing and one line on why; another
-    process goes on with the rest.
+    make: importable, or a functools.partial of what is; it, things and answers can be pickled. A thing whose process
+    died over it is given to another one, once. lost: gives the answer on one over which that died, too, or that cannot
+    be pickled, out of the thing and one line on why; another process goes on with the rest.
     Whoever stops asking ends the processes at once, and they end when this process does.
     """
     pool = _Pool(make, max(1, cores() // workers))
@@ -91,16 +92,32 @@ class _Pool:
             message = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
         except Exception as error:  # pickle raises nearly anything
             raise NoAnswer(f"it cannot be sent to another process ({type(error).__name__}: {error})") from error
-        try:
-            worker = self._idle.pop()
-        except IndexError:
-            worker = Worker(self._make, self._threads)
-            self._all.append(worker)
-            if self._ended:
+        for tries_left in reversed(range(TRIES)):
+            worker = self._worker()
+            try:
+                answer = worker.ask(message)
+            except NoAnswer:
+                self._all.remove(worker)
+                if self._ended or not tries_left:
+                    raise
+                continue
+            self._idle.append(worker)
+            return answer
+
+    def _worker(self):
+        with contextlib.suppress(IndexError):
+            while True:
+                worker = self._idle.pop()
+                if worker.is_alive():
+                    return worker
+                # It died over nothing: no thing is the worse for it.
                 worker.end()
-        answer = worker.ask(message)
-        self._idle.append(worker)
-        return answer
+                self._all.remove(worker)
+        worker = Worker(self._make, self._threads)
+        self._all.append(worker)
+        if self._ended:
+            worker.end()
+        return worker
 
     def end(self):
         self._ended = True
@@ -114,9 +131,19 @@ class Worker:
 
     def __init__(self, make, threads):
         environment = os.environ | dict.fromkeys(THREADS, str(threads))
-        # A group of its own: Ctrl-C is for the process that started it, which ends it.
-        self._process = subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         env=environment, process_group=0)
+        # Nothing is ever written: it tells when this process is gone.
+        theirs, ours = os.pipe()
+        self._life = open(ours, "wb", buffering=0)
+        try:
+            # A group of its own: Ctrl-C is for the process that started it, which ends it.
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, str(theirs)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env=environment, process_group=0, pass_fds=(theirs,))
+        except BaseException:
+            self._life.close()
+            raise
+        finally:
+            os.close(theirs)
         self._first = pickle.dumps(sys.path) + pickle.dumps(make)
 
     def ask(self, message):
@@ -140,10 +167,20 @@ class Worker:
         self._process.wait()
         with contextlib.suppress(OSError):  # what was still to be sent cannot be
             self._process.stdin.close()
+        self._life.close()
+
+    def is_alive(self):
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    def fileno(self):
+        """Of what it answers on: readable while nothing is asked, it is gone."""
+        return self._process.stdout.fileno()
 
 
 def answer():
     """What a worker does: reads what makes its function, then things, from standard input; writes an answer to each."""
+    end_with_parent(int(sys.argv[1]))
     source, target = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed must not come between the answers
     function = pickle.load(source)()

@@ -3,11 +3,12 @@
 What is loaded is checked first: the manifest's schema, then the sha256 of every file that it names. Nothing in a bundle
 is ever executed, and no name in it may lead out of its folder.
 """
+import hashlib
 import json
 import math
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile
 
@@ -82,25 +83,33 @@ class CropSpec:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose manifest and files have been checked. Made by `Bundle.load`."""
+    """A bundle whose manifest and files have been checked. Made by `Bundle.load`.
+
+    held: {name: bytes} of the manifest and of what `network_files` gives, where they were to be kept in memory.
+    """
 
     folder: Path
     manifest: dict
+    held: dict = field(default_factory=dict, repr=False)
 
     @classmethod
-    def load(cls, folder=DEFAULT_FOLDER):
-        """Reads the manifest, checks its schema, then every file's sha256. Raises BundleError."""
-        folder = Path(folder)
-        manifest = read_manifest(folder)
-        check_manifest(manifest, folder / MANIFEST)
-        for record in file_records(manifest):
-            _check_file(folder, record)
-        return cls(folder, manifest)
+    def load(cls, folder=DEFAULT_FOLDER, hold=False):
+        """Reads the manifest, checks its schema, then every file's sha256. Raises BundleError.
 
-    def files(self):
-        """{name: bytes} of all that makes a bundle of a folder: the manifest and every file that it names."""
-        names = [MANIFEST, *(record["file"] for record in file_records(self.manifest))]
-        return {name: Path(self.folder, name).read_bytes() for name in names}
+        hold: keep what is measured with in memory, as it was checked: processes that are handed this Bundle have the
+        same networks whenever they begin, whatever becomes of the folder.
+        """
+        folder = Path(folder)
+        data = _manifest_bytes(folder)
+        manifest = _as_manifest(data, folder)
+        check_manifest(manifest, folder / MANIFEST)
+        held = {MANIFEST: data} if hold else {}
+        wanted = _default_files(manifest) if hold else ()
+        for record in file_records(manifest):
+            content = _check_file(folder, record, record["file"] in wanted)
+            if content is not None:
+                held[record["file"]] = content
+        return cls(folder, manifest, held)
 
     @property
     def models(self):
@@ -151,6 +160,13 @@ class Bundle:
                                                       f"{', '.join(variants)}: choose one of these or export it")
         return self.folder / variants[precision]["xml"]["file"]
 
+    def network_files(self, model):
+        """(.xml, .bin) of `model` in its default precision as bytes; None in a bundle that holds none."""
+        if not self.held:
+            return None
+        files = self.manifest["models"][model]["variants"][self.default_precision(model)]
+        return tuple(self.held[files[part]["file"]] for part in ("xml", "bin"))
+
     def golden(self):
         """Golden data: {model: (inputs uint8 (N,H,W,3) RGB, outputs float32 as the native framework gave them)}."""
         return read_golden(self.folder / self.manifest["golden"]["file"])
@@ -158,14 +174,30 @@ class Bundle:
 
 def read_manifest(folder):
     """The manifest of a bundle as a dict, unchecked. Raises BundleError when it is missing or not JSON."""
+    return _as_manifest(_manifest_bytes(folder), folder)
+
+
+def _manifest_bytes(folder):
     path = Path(folder) / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except FileNotFoundError as error:
         rule = "missing: give the folder of a bundle, or make one with `foliopie deploy export`"
         raise BundleError(path, rule) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise BundleError(path, f"cannot be read as JSON ({error}): export the bundle anew") from error
+    except OSError as error:
+        raise _no_json(path, error) from error
+
+
+def _no_json(path, error):
+    return BundleError(path, f"cannot be read as JSON ({error}): export the bundle anew")
+
+
+def _as_manifest(data, folder):
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise _no_json(path, error) from error
     if not isinstance(manifest, dict):
         raise BundleError(path, "must hold a JSON object: export the bundle anew")
     return manifest
@@ -233,6 +265,12 @@ def file_records(manifest):
                for variant in manifest["models"][model]["variants"].values() for part in ("xml", "bin")]
     records += [manifest[part] for part in ("golden", *TEXTS) if part in manifest]
     return records
+
+
+def _default_files(manifest):
+    """Names of the networks' files in their default precisions: those that are measured with."""
+    models = [manifest["models"][model] for model in models_of(manifest)]
+    return {model["variants"][model["default_precision"]][part]["file"] for model in models for part in ("xml", "bin")}
 
 
 def file_record(folder, name):
@@ -391,12 +429,19 @@ def _is_number(value):
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def _check_file(folder, record):
-    path = folder / record["file"]
+def _check_file(folder, record, hold):
+    """Raises BundleError unless a file of the manifest has its sha256. Returns the bytes that have it, or None where
+    they are not to be held."""
+    path, content = folder / record["file"], None
     try:
-        found = file_sha256(path)
+        if hold:
+            content = path.read_bytes()
+            found = hashlib.sha256(content).hexdigest()
+        else:
+            found = file_sha256(path)
     except OSError as error:
         raise BundleError(path, f"cannot be read ({error.strerror}): copy the bundle again, whole") from error
     if found != record["sha256"]:
         raise BundleError(path, f"has sha256 {found[:12]}..., the manifest says {record['sha256'][:12]}...: "
                                 "the file was changed or damaged, copy the bundle again")
+    return content

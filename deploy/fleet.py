@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Protocol, TypeVar
 
-from deploy.batch import check_workers
+from deploy.batch import TRIES, check_workers
 
 Thing = TypeVar("Thing")
 Answer = TypeVar("Answer")
 
-TRIES = 2  # of a thing: of workers that die by chance two in a row are seldom at the same
 STARTS = 5  # of workers in a row, that may die before the first of them is ready
 LOOK_SECONDS = 30.0  # without anything done, after which it is said what is waited for
 

@@ -48,21 +48,22 @@ def measure(photos, bundle, method, sheet, json_path, csv_path, overlay, masks, 
     from deploy.photo_task import PhotoTask
     from scenes.processes import cores
 
-    if resume and json_path in (None, "-"):
+    if resume and not _keeps_answers(json_path):
         raise click.UsageError("--resume goes on with a file of answers: name it with --json FILE")
     if bundle and method == "classical":
         raise click.UsageError("--method classical asks no network: leave --bundle out")
     # Pillow's word on a damaged header, which spoils no pixel: standard error has a line for each photo that failed.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     sources = _find(photos, recursive)
-    options = sheet, overlay, masks, page is not None, _measured_with(bundle, method, sheet)
+    held, measured_with = _networks(bundle, method, sheet)
+    options = sheet, overlay, masks, page is not None, measured_with
     task = PhotoTask(None, *options)
     journal, known = _journal(json_path, resume, task, sources)
     missing = [source for source in sources if source.name not in known]
     if ray and missing:
-        results = _results_of_ray(ray, missing, bundle, method, workers, options)
+        results = _results_of_ray(ray, missing, held, workers, options)
     else:
-        results = _results(missing, bundle, method, min(workers or cores(), len(missing)), options)
+        results = _results(missing, held, min(workers or cores(), len(missing)), options)
     answers, pictures, interrupted = _measure_all(task, sources, known, results, journal)
     _write_results(answers, json_path, csv_path, journal)
     if page:
@@ -71,6 +72,13 @@ def measure(photos, bundle, method, sheet, json_path, csv_path, overlay, masks, 
         click.echo(f"interrupted: {len(answers)} of {len(sources)} photos measured", err=True)
         sys.exit(130)
     sys.exit(1 if any(_trouble(answer) for answer in answers) else 0)
+
+
+def _keeps_answers(json_path):
+    """Whether the answers go into a file, which another call can go on with."""
+    from scenes.files import is_stream
+
+    return json_path not in (None, "-") and not is_stream(json_path)
 
 
 def _find(photos, recursive):
@@ -88,28 +96,33 @@ def _find(photos, recursive):
     return sources
 
 
-def make_meter(bundle, method="networks"):
-    """The FootMeter of a bundle's folder, or of the bundle that ships with the package; or of "classical" means."""
+def make_meter(bundle):
+    """The FootMeter of a Bundle, or, without one, of classical means."""
+    from deploy.bundle import BundleError
     from deploy.photo_task import meter_of
 
-    return meter_of(bundle, method)
+    try:
+        return meter_of(bundle)
+    except BundleError as error:  # what its hashes cannot tell: that there is memory for it
+        raise click.ClickException(f"bundle_invalid: {error}") from error
 
 
-def _measured_with(bundle, method, sheet):
-    """What answers come from, as the journal names it; refuses a bundle that is none."""
+def _networks(folder, method, sheet):
+    """(Bundle, held in memory, or None for classical means; what answers come from, as the journal names it). Refuses
+    a folder that is no bundle."""
     from deploy.bundle import DEFAULT_FOLDER, MANIFEST, Bundle, BundleError
     from deploy.journal import measured_with
 
     if method == "classical":
-        return measured_with(method.encode(), sheet=sheet)
+        return None, measured_with(method.encode(), sheet=sheet)
     try:
-        folder = Bundle.load(bundle or DEFAULT_FOLDER).folder
+        bundle = Bundle.load(folder or DEFAULT_FOLDER, hold=True)
     except BundleError as error:
         raise click.ClickException(f"bundle_invalid: {error}") from error
-    return measured_with(Path(folder, MANIFEST).read_bytes(), sheet=sheet)
+    return bundle, measured_with(bundle.held[MANIFEST], sheet=sheet)
 
 
-def _results(sources, bundle, method, workers, options):
+def _results(sources, bundle, workers, options):
     """A generator of Done on every source, in their order, from so many processes, or from this one. options: the
     fields of a PhotoTask but for its meter."""
     from functools import partial
@@ -119,12 +132,12 @@ def _results(sources, bundle, method, workers, options):
     from scenes.processes import cores
 
     if workers <= 1:
-        return in_order(PhotoTask(make_meter(bundle, method) if sources else None, *options), sources, 1)
-    make = partial(task_alone, bundle, method, max(1, cores() // workers), *options)
+        return in_order(PhotoTask(make_meter(bundle) if sources else None, *options), sources, 1)
+    make = partial(task_alone, bundle, max(1, cores() // workers), *options)
     return in_processes(make, sources, workers, lost)
 
 
-def _results_of_ray(address, sources, bundle, method, workers, options):
+def _results_of_ray(address, sources, bundle, workers, options):
     """As `_results`, from workers of a Ray cluster."""
     from deploy.fleet import FleetError
     from deploy.ray_cluster import measure_on_ray
@@ -133,7 +146,7 @@ def _results_of_ray(address, sources, bundle, method, workers, options):
         click.echo(f"{source.name}: {line}" if source else line, err=True)
 
     try:
-        yield from measure_on_ray(address, sources, workers, bundle, method, options, tell)
+        yield from measure_on_ray(address, sources, workers, bundle, options, tell)
     except FleetError as error:
         raise click.ClickException(str(error)) from error
 
@@ -142,7 +155,7 @@ def _journal(json_path, resume, task, sources):
     """(Journal, begun, or None without a file; {name: answer of before} of the sources that need no measuring)."""
     from deploy.journal import Journal, JournalError
 
-    if json_path in (None, "-"):
+    if not _keeps_answers(json_path):
         return None, {}
     journal = Journal(json_path)
     try:
@@ -212,13 +225,19 @@ def _write_results(answers, json_path, csv_path, journal):
 
     if journal:
         _written(json_path, lambda: journal.finish(answers))
+    elif json_path == "-":
+        _written("standard output", lambda: _echo_parts(answers_text(answers)))
     elif json_path:
-        for text in answers_text(answers):
-            click.echo(text, nl=False)
+        _written(json_path, lambda: write_text(json_path, answers_text(answers)))
     if csv_path:
         _written(csv_path, lambda: write_text(csv_path, csv_text(answers)))
     if not (json_path or csv_path):
-        print_table(answers)
+        _written("standard output", lambda: print_table(answers))
+
+
+def _echo_parts(parts):
+    for part in parts:
+        click.echo(part, nl=False)
 
 
 def _write_page(path, answers, pictures):
@@ -231,6 +250,8 @@ def _write_page(path, answers, pictures):
 def _written(path, write):
     try:
         write()
+    except BrokenPipeError:  # who reads has read enough: no fault, and nobody to tell
+        raise
     except OSError as error:
         raise _cannot_write(path, error) from error
 

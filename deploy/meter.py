@@ -302,13 +302,14 @@ def _foot_json(foot):
     }
 
 
-def load_networks(folder=DEFAULT_FOLDER, threads=None):
-    """The networks of a bundle in OpenVINO, each with so many threads; may be asked from several. Raises
-    deploy.bundle.BundleError."""
+def load_networks(bundle=DEFAULT_FOLDER, threads=None):
+    """The networks of a bundle, its folder or a Bundle, in OpenVINO, each with so many threads; may be asked from
+    several. Raises deploy.bundle.BundleError."""
     from deploy.runtimes import OpenVinoRuntime
 
-    bundle = Bundle.load(folder)
-    return networks_of(bundle, {model: OpenVinoRuntime(bundle.model_path(model), PRECISION, threads)
+    bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
+    return networks_of(bundle, {model: OpenVinoRuntime(bundle.model_path(model), PRECISION, threads,
+                                                       contents=bundle.network_files(model))
                                 for model in bundle.models})
 
 
@@ -379,8 +380,8 @@ class FootMeter:
         photos: taken as they are needed, so that a generator of arrays never has all of them in memory. workers: how
         many at a time, one a core by default. With more than 1 a meter with a bundle starts as many processes, which
         load the networks once more (a second, 200 MB each), and any other takes threads. An exception where the answers
-        are used, Ctrl-C among them, ends it at once. Raises ValueError for an unknown sheet or fewer than 1 worker, and
-        TypeError for one path instead of several photos.
+        are used, Ctrl-C among them, ends it at once. Raises ValueError for an unknown sheet or fewer than 1 worker,
+        TypeError for one path instead of several photos, and deploy.bundle.BundleError.
         """
         if isinstance(photos, (str, bytes, os.PathLike)):
             raise TypeError(f"photos is one photo, {str(photos)[:80]!r}; it must be several: give a list of them")
@@ -391,7 +392,9 @@ class FootMeter:
             workers = max(1, min(workers, len(photos)))
         if workers == 1 or self.bundle is None:
             return in_order(lambda photo: self.attempt(photo, sheet), photos, workers)
-        make = partial(_attempts_alone, self.bundle, sheet, max(1, cores() // workers))
+        # Read once: a process that begins later has the networks of the others.
+        bundle = Bundle.load(self.bundle, hold=True)
+        make = partial(_attempts_alone, bundle, sheet, max(1, cores() // workers))
         return in_processes(make, photos, workers, lambda photo, how: lost_photo(_name_of(photo), how))
 
     def attempt(self, photo: PhotoLike, sheet: str = "auto", name: str | None = None) -> Measurement | Failure:
@@ -413,9 +416,10 @@ def _attempts_alone(bundle, sheet, threads):
 
 
 def meter_alone(bundle, threads):
-    """A FootMeter for a process beside others, with so many threads in all that it does."""
+    """A FootMeter for a process beside others, with so many threads in all that it does; it keeps nothing of the
+    Bundle but its networks."""
     cv2.setNumThreads(threads)
-    return FootMeter.load(bundle, threads)
+    return FootMeter(load_networks(bundle, threads))
 
 
 def lost_photo(name, how):

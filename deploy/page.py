@@ -16,6 +16,7 @@ import jinja2
 from PIL import Image
 
 from deploy.answers import SIZES_NOTE, foot_cells
+from scenes.files import is_stream
 
 THUMBNAIL_PX = 720  # long side
 JPEG_QUALITY = 80
@@ -112,14 +113,19 @@ def write_text(path, text):
     """Write a UTF-8 text file beside its place and rename it into it, so that nobody ever reads half of it.
 
     text: str, or the parts of one. What UTF-8 cannot say, as file names of other encodings have it, is written as an
-    escape.
+    escape. What `is_stream` is written to as it is.
     """
     path = Path(path)
+    parts = [text] if isinstance(text, str) else text
+    if is_stream(path):
+        with open(path, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.writelines(parts)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.writelines([text] if isinstance(text, str) else text)
+            stream.writelines(parts)
         # mkstemp makes files for their owner alone; a result is as readable as any other new file.
         mask = os.umask(0)
         os.umask(mask)

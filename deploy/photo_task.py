@@ -1,17 +1,16 @@
 """What is done with each photo of a batch: it is measured, drawn, and written."""
 
-import io
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
-from PIL import Image
 
 from deploy.journal import source_of
-from deploy.meter import Failure, FootMeter, lost_photo
+from deploy.meter import Failure, FootMeter, load_networks, lost_photo, meter_alone
 from deploy.overlay import draw_measurement, jpeg_bytes, with_words
 from deploy.page import thumbnail
+from scenes.files import mask_png, write_whole
 from scenes.images import PhotoError, read_photo
 
 logger = logging.getLogger(__name__)
@@ -38,19 +37,20 @@ class Looked:
     problem: str | None = None
 
 
-def meter_of(bundle, method, threads=None):
-    """The FootMeter of a bundle's folder (None: of the one that ships), or of the method "classical" without any."""
-    if method == "classical":
+def meter_of(bundle):
+    """The FootMeter of a Bundle, or, without one, of classical means."""
+    if bundle is None:
         from deploy.classical import Classical
 
         return FootMeter(Classical())
-    return FootMeter.load(bundle, threads)
+    return FootMeter(load_networks(bundle))
 
 
-def task_alone(bundle, method, threads, *rest):
-    """PhotoTask of a process beside others, with so many threads; rest: its fields but for the meter."""
+def task_alone(bundle, threads, *rest):
+    """PhotoTask of a process beside others, with so many threads. bundle: as of `meter_of`. rest: its fields but for
+    the meter."""
     cv2.setNumThreads(threads)
-    return PhotoTask(meter_of(bundle, method, threads), *rest)
+    return PhotoTask(meter_of(bundle) if bundle is None else meter_alone(bundle, threads), *rest)
 
 
 def lost(source, how):
@@ -153,8 +153,7 @@ class PhotoTask:
             raise _NotWritten("it would replace the photo itself: name another folder")
         for suffix, data in files.items():
             path = _output_path(self._folders()[suffix], source.output, suffix)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            write_whole(path, data)
 
     def _thumbnail(self, photo):
         if not self.wants_picture:
@@ -175,7 +174,5 @@ def _output_path(folder, output, suffix):
 
 def _mask_bytes(measurement):
     """The classes at the photo's own size as the bytes of a PNG."""
-    size, stream = (measurement.width, measurement.height), io.BytesIO()
-    mask = cv2.resize(measurement.mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    Image.fromarray(mask).save(stream, format="PNG")
-    return stream.getvalue()
+    size = measurement.width, measurement.height
+    return mask_png(cv2.resize(measurement.mask, size, interpolation=cv2.INTER_NEAREST_EXACT))

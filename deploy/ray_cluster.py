@@ -22,7 +22,6 @@ from pathlib import Path
 
 import cv2
 
-from deploy.bundle import DEFAULT_FOLDER, Bundle
 from deploy.fleet import FleetError, WorkerDied, in_order_again
 from deploy.machine import installed
 from deploy.meter import Failure
@@ -40,18 +39,17 @@ REACH_SECONDS = 10.0  # Ray itself tries for minutes
 DEATHS = {"ActorDiedError": "the Ray worker died", "ActorUnavailableError": "the Ray worker cannot be reached"}
 
 
-def measure_on_ray(address, sources, workers, bundle, method, options, tell):
+def measure_on_ray(address, sources, workers, bundle, options, tell):
     """A generator of deploy.photo_task.Done on every Source, in their order, from a Ray cluster.
 
     address: "local", HOST:PORT of a cluster that this machine belongs to, or ray://HOST:PORT of any. workers: how many,
-    or None for one a processor of the cluster. bundle, method: of `meter_of`. options: the fields of a PhotoTask but
-    for its meter. tell: of `in_order_again`. Until it is closed nothing reaches sys.stdout, where Ray would tell of
-    dead workers. Raises FleetError, and ModuleNotFoundError without Ray.
+    or None for one a processor of the cluster. bundle: of `meter_of`, held in memory. options: the fields of a
+    PhotoTask but for its meter. tell: of `in_order_again`. Until it is closed nothing reaches sys.stdout, where Ray
+    would tell of dead workers. Raises FleetError, and ModuleNotFoundError without Ray.
     """
-    files = None if method == "classical" else Bundle.load(bundle or DEFAULT_FOLDER).files()
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), _connected(address, workers or cores()) as ray:
         workers = min(workers or max(1, int(ray.cluster_resources().get("CPU", 1))), len(sources))
-        fleet = RayFleet(ray, PhotoTask(None, *options), method, files, options)
+        fleet = RayFleet(ray, PhotoTask(None, *options), bundle, options)
         try:
             yield from in_order_again(fleet, sources, workers, lost, tell)
         except ConnectionError as error:  # of what was reached from outside
@@ -62,16 +60,11 @@ def measure_on_ray(address, sources, workers, bundle, method, options, tell):
 class Worker:
     """What runs in a Ray worker."""
 
-    def begin(self, needed, method, files, options):
-        """Makes ready: one line on what is other here than is needed, or None. files: of `Bundle.files`."""
+    def begin(self, needed, bundle, options):
+        """Makes ready: one line on what is other here than is needed, or None."""
         if other := differences(needed, what_answers_depend_on()):
             return f"{platform.node()} has {other}"
-        with tempfile.TemporaryDirectory(prefix="foliopie-bundle-") as folder:
-            for name, data in (files or {}).items():
-                place = Path(folder, name)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(data)
-            self._task = task_alone(folder, method, 1, *options)
+        self._task = task_alone(bundle, 1, *options)
         return None
 
     def look(self, name, photo):
@@ -93,15 +86,15 @@ class _Ticket:
 class RayFleet:
     """deploy.fleet.Fleet of Ray actors, a processor and a thread each; things are Sources, answers Done.
 
-    ray: the module, connected. task: a PhotoTask, by which photos are finished here. method, files, options: what a
-    Worker begins with.
+    ray: the module, connected. task: a PhotoTask, by which photos are finished here. bundle, options: what a Worker
+    begins with.
     """
 
-    def __init__(self, ray, task, method, files, options):
+    def __init__(self, ray, task, bundle, options):
         self._ray, self._task = ray, task
         # What is to be done about a death is decided in deploy.fleet, not by Ray.
         self._actor = ray.remote(Worker).options(num_cpus=1, max_restarts=0, max_task_retries=0)
-        self._begin = what_answers_depend_on(), method, ray.put(files), options
+        self._begin = what_answers_depend_on(), ray.put(bundle), options
 
     def start(self):
         worker = self._actor.remote()

@@ -46,9 +46,11 @@ class OpenVinoRuntime:
     `input_name`, `output_name` and `output_shape` are those of the file, `contract` is what it says of itself,
     {key: text}, `normalisation` what it does, {"mean": three or four numbers, "std": as many}, {} where that is not the
     first it does. Raises BundleError when OpenVINO cannot read it.
+
+    `contents` are bytes of (.xml, .bin) to read in place of the files; `xml_path` is what they are called then.
     """
 
-    def __init__(self, xml_path, precision_hint=None, threads=None, batch=1, streams=1, device="CPU"):
+    def __init__(self, xml_path, precision_hint=None, threads=None, batch=1, streams=1, device="CPU", contents=None):
         openvino = load_openvino()
         # A hint of latency would be one stream whatever else is said.
         config = {"PERFORMANCE_HINT": "LATENCY"} if streams == 1 else {"NUM_STREAMS": str(streams)}
@@ -58,7 +60,7 @@ class OpenVinoRuntime:
             config["INFERENCE_NUM_THREADS"] = int(threads)
         try:
             core = openvino.Core()
-            network = core.read_model(os.fspath(xml_path))
+            network = core.read_model(*contents) if contents else core.read_model(os.fspath(xml_path))
             source, target = network.inputs[0], network.outputs[0]
             self.input_shape, self.output_shape = _static_shape(source), _static_shape(target)
             if batch != 1:

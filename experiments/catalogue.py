@@ -118,6 +118,9 @@ EXPERIMENTS = {experiment.name: experiment for experiment in (
     Experiment("ray-speed", "How many photos a second Ray's workers measure, beside one process and two.",
                "experiments.ray_speed", "results/ray", "--photos DIR [--bundle DIR]",
                ("openvino", "matplotlib", "ray")),
+    Experiment("killed", "Both trainings and rendering killed at random moments and begun again: what comes out beside "
+               "what was never killed.", "experiments.killed", "results/killed", "",
+               ("mxnet", "gluoncv", "tensorflow", "keras", "matplotlib"), renders=True),
     Experiment("thesis-models", "Parameters of the thesis's segmentation models, and photos a second of its base and "
                "its final one.", "experiments.thesis.models", "results/thesis/models", "[--threads N]",
                ("tensorflow", "keras", "matplotlib")),

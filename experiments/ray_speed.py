@@ -114,13 +114,15 @@ def answers(on_ray, workers, sources, bundle, options):
     from functools import partial
 
     from deploy.batch import in_order, in_processes
+    from deploy.bundle import DEFAULT_FOLDER, Bundle
     from deploy.photo_task import lost, task_alone
 
+    held = Bundle.load(bundle or DEFAULT_FOLDER, hold=True)
     if on_ray:
         from deploy.ray_cluster import LOCAL, measure_on_ray
 
-        return measure_on_ray(LOCAL, sources, workers, bundle, "networks", options, lambda source, line: print(line))
-    make = partial(task_alone, bundle, "networks", 1, *options)
+        return measure_on_ray(LOCAL, sources, workers, held, options, lambda source, line: print(line))
+    make = partial(task_alone, held, 1, *options)
     return in_order(make(), sources, 1) if workers == 1 else in_processes(make, sources, workers, lost)
 
 

@@ -337,8 +337,8 @@ def evaluate(run, data, weights, failures, worst, figures, json_file, threads, *
         importlib.import_module("matplotlib")  # told before any work, where it is missing
     from keypoints.evaluate import judge
     from keypoints.failures import write_failures
-    from keypoints.run import write_text
     from keypoints.tables import print_evaluation
+    from scenes.files import write_whole
     from scenes.gallery import check_folder
     from scenes.progress import progress_bars
 
@@ -352,8 +352,7 @@ def evaluate(run, data, weights, failures, worst, figures, json_file, threads, *
             judgement = judge(run, data, weights=weights, worst=worst, progress=progress, **options)
             written.append(judgement.path)
             if json_file:
-                json_file.parent.mkdir(parents=True, exist_ok=True)
-                write_text(json_file, judgement.path.read_text(encoding="utf-8"))
+                write_whole(json_file, judgement.path.read_bytes())
                 written.append(json_file)
             if failures:
                 tick = progress("drawing failures", min(worst, len(judgement.subject.samples)))

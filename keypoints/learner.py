@@ -9,6 +9,7 @@ from mxnet import autograd, gluon
 
 from keypoints.losses import build_loss
 from keypoints.models.registry import allocate, build, initialise, training_outputs
+from scenes.files import write_npz
 
 # Name and arguments in MXNet, whose "nag" is gradient descent with Nesterov's momentum.
 OPTIMIZERS = {"adam": ("adam", {}), "sgd": ("nag", {"momentum": 0.9})}
@@ -114,9 +115,8 @@ class Learner:
             states = np.frombuffer(file.read_bytes(), np.uint8)
         arrays = {f"parameter/{name}": p.data().asnumpy() for name, p in self.parameters.items()}
         arrays |= {f"average/{name}": p.data().asnumpy() for name, p in self.averages.items()}
-        with open(path, "wb") as stream:
-            numbers = {f"place/{name}": value for name, value in place.items()}
-            np.savez(stream, trainer=states, order=np.array(list(self.parameters)), **arrays, **numbers)
+        numbers = {f"place/{name}": value for name, value in place.items()}
+        write_npz(path, {"trainer": states, "order": np.array(list(self.parameters))} | arrays | numbers)
 
     def load(self, path):
         """Take over what `save` wrote; returns its `place`."""

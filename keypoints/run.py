@@ -38,7 +38,7 @@ class RunError(Exception):
 def replacing(path):
     """Give a path beside `path` to write to; it takes the place of `path` when the block ends well."""
     path = Path(path)
-    beside = path.with_name(f".{path.name}.part")
+    beside = _beside(path)
     try:
         yield beside
         with open(beside, "rb+") as stream:  # on the disk before the name points to it
@@ -46,6 +46,15 @@ def replacing(path):
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _beside(path):
+    return path.with_name(f".{path.name}.part")
+
+
+def is_begun_at_most(folder):
+    """Whether a folder without a config.json holds nothing but what a kill left of writing it."""
+    return all(path == _beside(Path(folder) / CONFIG) for path in Path(folder).iterdir())
 
 
 def write_text(path, text):

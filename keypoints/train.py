@@ -149,7 +149,7 @@ def prepare_run(out, config, data, resume):
     A run that has not finished an epoch has nothing to lose: it begins again, with whatever settings.
     """
     out = Path(out)
-    if not (out / runs.CONFIG).exists() and out.exists() and any(out.iterdir()):
+    if not (out / runs.CONFIG).exists() and out.exists() and not runs.is_begun_at_most(out):
         raise RunError(f"{out} is not empty and holds no run; choose another --out")
     if not (out / runs.RESUME).exists():
         out.mkdir(parents=True, exist_ok=True)

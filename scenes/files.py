@@ -3,25 +3,55 @@
 import hashlib
 import os
 import shutil
+import stat
+import zipfile
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 
 def write_whole(path, data):
     """Write bytes beside `path` and rename: an interruption leaves the old file or the new one, never half of it.
 
-    The folder is made where it is missing. Raises OSError.
+    The folder is made where it is missing. What `is_stream` is written to as it is. Raises OSError.
     """
     path = Path(path)
+    if is_stream(path):
+        path.write_bytes(data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.part")
     try:
         beside.write_bytes(data)
         os.replace(beside, path)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # as of a full disk
+            error.filename = str(path)
         raise
+
+
+def is_stream(path):
+    """Whether a path is that of a device, a pipe, or what a process has open (/dev/stdout): it can be written to, and
+    a file renamed into its place would take it from everybody."""
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # nothing there, or nothing that may be looked at
+        return False
+    folder = path.parent.resolve()
+    return (not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or folder == Path("/dev")
+            or folder.is_relative_to("/proc"))
+
+
+def write_npz(path, arrays):
+    """Write {name: array} as numpy.savez does, byte for byte. Raises OSError, and says nothing more: numpy's own leaves
+    a file that complains when it is collected, at the end of a full disk."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, array in arrays.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asanyarray(array), allow_pickle=False)
 
 
 def place(source, target, link=False):

@@ -14,10 +14,12 @@ killed run had written of a later one is dropped and done again.
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from scenes.files import write_npz
 from segmentation.config import ConfigError, TrainConfig
 from segmentation.network import BEST_WEIGHTS, CONFIG_FILE, LAST_WEIGHTS, read_config_document
 
@@ -74,14 +76,12 @@ class RunFolder:
         score = line["validation"]["mean_iou"] or 0.0
         names = [LAST_WEIGHTS] + ([BEST_WEIGHTS] if score > self.best_score else [])
         for name in names:
-            beside = self.path / f"writing.{name}"
-            save_weights(beside)
-            os.replace(beside, self.path / name)
+            with self._replacing(name) as beside:
+                save_weights(beside)
         self.history.append(line)
         self._write_text(HISTORY_FILE, "".join(json.dumps(entry) + "\n" for entry in self.history))
-        beside = self.path / f"writing.{STATE_FILE}"
-        np.savez(beside, epoch=np.int64(len(self.history)), **state)
-        os.replace(beside, self.path / STATE_FILE)
+        with self._replacing(STATE_FILE) as beside:
+            write_npz(beside, {"epoch": np.int64(len(self.history))} | state)
         self.epochs_done = len(self.history)
 
     def read_state(self) -> dict[str, np.ndarray]:
@@ -101,9 +101,19 @@ class RunFolder:
         return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
 
     def _write_text(self, name: str, text: str) -> None:
+        with self._replacing(name) as beside:
+            beside.write_text(text)
+
+    @contextmanager
+    def _replacing(self, name: str):
+        """Gives a path beside a file, which takes its place; nothing of it is left where that fails."""
         beside = self.path / f"writing.{name}"
-        beside.write_text(text)
-        os.replace(beside, self.path / name)
+        try:
+            yield beside
+            os.replace(beside, self.path / name)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
 
 
 def _check_same(path: Path, old: dict, new: dict) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from deploy.batch import in_processes
+from deploy.bundle import DEFAULT_FOLDER, Bundle
 from deploy.load.client import ANSWERED, Caller, Loop, at_random, figures, rate_of, recovery, steady
 from deploy.load.watch import Watch, as_rows, cpu_seconds, growth
 from deploy.photo_task import lost, task_alone
@@ -174,7 +175,8 @@ def batch(plan, passed):
             path = plan.photos[rng.integers(len(plan.photos))]
             yield Source(path.as_posix(), path, Path(path.stem))
 
-    make = partial(task_alone, plan.bundle, "networks", plan.threads, "auto", None, None, False, "load")
+    make = partial(task_alone, Bundle.load(plan.bundle or DEFAULT_FOLDER, hold=True), plan.threads, "auto", None, None,
+                   False, "load")
     dones = in_processes(make, endless(), plan.workers, lost)
     try:
         for _ in islice(dones, 4 * plan.workers):  # until every process has its networks

@@ -53,15 +53,16 @@ def serve(bundle, host, port, workers, threads, max_bytes, max_megapixels, queue
     from scenes.processes import cores
 
     try:
-        Bundle.load(bundle or DEFAULT_FOLDER)
+        # Once for all: a process that is started later has the networks of the others, whatever became of the folder.
+        held = Bundle.load(bundle or DEFAULT_FOLDER, hold=True)
     except BundleError as error:
         raise click.ClickException(f"bundle_invalid: {error}") from error
     workers = workers or cores()
-    settings = Settings(bundle, workers, threads or max(1, cores() // workers), max_bytes, round(max_megapixels * 1e6),
+    settings = Settings(workers, threads or max(1, cores() // workers), max_bytes, round(max_megapixels * 1e6),
                         queue, uploads, upload_timeout, timeout, allow_origins)
     try:
         listening = listen(host, port)
     except OSError as error:
         raise click.ClickException(f"cannot listen at {host}, port {port}: {error.strerror}; choose another --port or "
                                    "--host") from error
-    sys.exit(1 if serve_on(settings, listening, grace) else 0)
+    sys.exit(1 if serve_on(settings, held, listening, grace) else 0)

@@ -12,14 +12,13 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from deploy.batch import NoAnswer, Worker
+from deploy.batch import TRIES, NoAnswer, Worker
 
 logger = logging.getLogger(__name__)
 
 LOAD_SECONDS = 120.0
 # After a process that did not get ready; doubled each time, up to the last.
 PAUSES_SECONDS = 1.0, 30.0
-TRIES = 2  # of a thing over which a process died
 READY = pickle.dumps(None)
 
 
@@ -123,19 +122,27 @@ class WorkerPool:
         if place in self._waiting:  # else a worker has it
             self._waiting.remove(place)
 
-    async def _next(self):
-        """The next thing that waits."""
+    async def _next(self, process):
+        """The next thing that waits, for a process; None where that dies before there is one."""
         async with self._changed:
             self._idle += 1
             try:
-                await self._changed.wait_for(lambda: self._waiting)
+                with process.watched(self._wake):
+                    await self._changed.wait_for(lambda: self._waiting or not process.is_alive())
             finally:
                 self._idle -= 1
+            if not process.is_alive():
+                self._changed.notify()  # whom it was told in place of
+                return None
             place = self._waiting.popleft()
         place.clock.cancel()
         place.waited += asyncio.get_running_loop().time() - place.since
         place.tries += 1
         return place
+
+    async def _wake(self):
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _keep_a_worker(self):
         """Has a process work, and another one whenever it is gone."""
@@ -157,7 +164,9 @@ class WorkerPool:
         self.alive += 1
         try:
             while True:
-                place = await self._next()
+                place = await self._next(process)
+                if place is None:
+                    return "died"
                 try:
                     answer = await process.answer(place.message, self._timeout)
                 except TookTooLong as error:
@@ -192,9 +201,29 @@ class _Process:
 
     def __init__(self, make, threads, executor):
         self._worker, self._executor = Worker(make, threads), executor
+        self._is_gone = False
 
     def close(self):
         self._worker.end()
+
+    def is_alive(self):
+        return not self._is_gone and self._worker.is_alive()
+
+    @contextlib.contextmanager
+    def watched(self, wake):
+        """Within, while nothing is asked: has a coroutine run when the process dies."""
+        loop, tasks = asyncio.get_running_loop(), []
+
+        def gone():
+            loop.remove_reader(self._worker)
+            self._is_gone = True
+            tasks.append(loop.create_task(wake()))
+
+        loop.add_reader(self._worker, gone)
+        try:
+            yield
+        finally:
+            loop.remove_reader(self._worker)
 
     async def answer(self, message, seconds):
         """The answer to a pickled thing. Raises NoAnswer, and TookTooLong after so many seconds; after either there is

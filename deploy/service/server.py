@@ -17,6 +17,12 @@ from deploy.service.work import work_alone
 logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 1000
+# More than these are told that they are too many, and any beyond hung up on: each is an open file, and without files
+# nothing is accepted, and no worker replaced.
+TOLD_CONNECTIONS = 50
+# Accepted in one go, of which three pass before one of the first is hung up on; and that the system lets wait.
+ACCEPTED_CONNECTIONS, WAITING_CONNECTIONS = 20, 2048
+OTHER_FILES = 40, 6  # open files beside connections, and for each worker, of two that take turns
 KEEP_ALIVE_S = 5
 # What a request begins with must have arrived by then, and what is answered must be taken.
 HEADERS_S = 10.0
@@ -24,13 +30,17 @@ STALLED_S = 20.0
 
 
 class Protocol(H11Protocol):
-    """uvicorn's, that waits neither for ever for a request's headers nor for a client that takes no answer."""
+    """uvicorn's, that waits neither for ever for a request's headers nor for a client that takes no answer, and hangs
+    up where there are too many connections even to say so."""
 
     _clock = None
 
     def connection_made(self, transport):
         super().connection_made(transport)
-        self._expect_headers()
+        if len(self.connections) > self.limit_concurrency + TOLD_CONNECTIONS:
+            transport.abort()
+        else:
+            self._expect_headers()
 
     def data_received(self, data):
         super().data_received(data)
@@ -66,15 +76,20 @@ class Protocol(H11Protocol):
 class Server(uvicorn.Server):
     """uvicorn's, that tells the application when it is to end, and ends with status 0 after a signal.
 
-    app, measuring: as make_app gives them. grace_s: as of `serve`.
+    app, measuring: as make_app gives them. grace_s: as of `serve`. connections: that may ask at a time.
     """
 
-    def __init__(self, app, measuring, grace_s):
+    def __init__(self, app, measuring, grace_s, connections=MAX_CONNECTIONS):
         super().__init__(uvicorn.Config(
             app, http=Protocol, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False,
-            proxy_headers=False, limit_concurrency=MAX_CONNECTIONS, timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=grace_s))
+            proxy_headers=False, limit_concurrency=connections, backlog=ACCEPTED_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_S, timeout_graceful_shutdown=grace_s))
         self._measuring = measuring
+
+    async def startup(self, sockets=None):
+        await super().startup(sockets)
+        for listening in sockets or ():
+            listening.listen(WAITING_CONNECTIONS)  # what is accepted in one go was taken for both
 
     def handle_exit(self, sig, frame):
         if self.should_exit and sig == signal.SIGINT:
@@ -82,23 +97,40 @@ class Server(uvicorn.Server):
         self.should_exit = self._measuring.is_ending = True
 
 
+def room_for_connections(workers):
+    """How many connections may ask at a time, MAX_CONNECTIONS where the system lets this process open enough files,
+    which it is asked to. workers: processes that measure."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    beside, each = OTHER_FILES
+    wanted = MAX_CONNECTIONS + TOLD_CONNECTIONS + 3 * ACCEPTED_CONNECTIONS + beside + each * workers
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(1, MAX_CONNECTIONS - (wanted - most))
+
+
 def listen(host, port):
     """A socket that listens there. Raises OSError."""
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    return socket.create_server((host, port), family=family, backlog=2048)
+    return socket.create_server((host, port), family=family, backlog=WAITING_CONNECTIONS)
 
 
-def serve(settings, listening, grace_s):
-    """Answer requests on a socket until SIGTERM or SIGINT; what is under way then has grace_s seconds to be answered.
-    Returns how many requests had to be cut off."""
+def serve(settings, bundle, listening, grace_s):
+    """Answer requests on a socket with the networks that a Bundle holds, until SIGTERM or SIGINT; what is under way
+    then has grace_s seconds to be answered. Returns how many requests had to be cut off."""
     log_to_stderr()
-    make = partial(work_alone, settings.bundle, settings.threads, settings.max_pixels)
+    make = partial(work_alone, bundle, settings.threads, settings.max_pixels)
     pool = WorkerPool(make, settings.workers, settings.threads, settings.queue, settings.timeout_s)
     app, measuring = make_app(settings, pool)
     host, port = listening.getsockname()[:2]
     logger.info("serving http://%s:%d, workers: %d, threads of each: %d", f"[{host}]" if ":" in host else host, port,
                 settings.workers, settings.threads)
-    Server(app, measuring, grace_s).run([listening])
+    connections = room_for_connections(settings.workers)
+    if connections < MAX_CONNECTIONS:
+        logger.warning("at most %d connections: the limit on open files allows no more", connections)
+    Server(app, measuring, grace_s, connections).run([listening])
     logger.info("ended; %d requests were cut off", app.cut_off)
     return app.cut_off
 

@@ -7,14 +7,13 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True)
 class Settings:
-    """bundle: folder of the networks, or None for those that ship. workers: processes that measure. threads: of each.
+    """workers: processes that measure. threads: of each.
 
     max_bytes: of a photo's file. max_pixels: of a photo. queue: photos that may wait while every worker is busy.
     uploads: photos that may be received at a time. upload_s: seconds in which a photo must have arrived. timeout_s:
     seconds that a photo may wait, and then be measured. allow_origins: web pages of other origins that may ask.
     """
 
-    bundle: str | None = None
     workers: int = 1
     threads: int = 1
     max_bytes: int = 25 * MEGABYTE

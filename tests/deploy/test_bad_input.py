@@ -239,7 +239,7 @@ def nobody():
 def test_what_may_not_be_read_is_said_and_the_rest_is_measured(nobody, monkeypatch):
     meter = measure_command.make_meter(None)
     monkeypatch.setattr(measure_command, "make_meter", lambda *told: meter)
-    monkeypatch.setattr(measure_command, "_measured_with", lambda *told: "these networks")
+    monkeypatch.setattr(measure_command, "_networks", lambda *told: (None, "these networks"))
     with tempfile.TemporaryDirectory() as folder:  # one that others may look into
         files = [Path(folder, "secret.jpg"), Path(folder, "closed", "photo.jpg"), Path(folder, "good.jpg")]
         files[1].parent.mkdir()

@@ -1,13 +1,17 @@
 """Things side by side: order, how many at a time, how many wait, and what ends it."""
 
+import contextlib
 import importlib
 import itertools
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +105,9 @@ def maker(step):
             os._exit(7)
         if number == 5:
             os.kill(os.getpid(), signal.SIGKILL)
+        if number == 7 and not (mark := Path(__file__).with_name("died once")).exists():
+            mark.touch()
+            os._exit(7)
         if number == 100:
             time.sleep(600)
         return number + step, os.getpid()
@@ -119,7 +126,7 @@ def processes(tmp_path, monkeypatch):
 
 
 def test_a_process_that_dies_takes_one_thing_with_it(processes):
-    answers = [answer for answer, _ in processes([*range(8), lambda: 8, 9])]
+    answers = [answer for answer, _ in processes([*range(8), lambda: 8, 9])]  # over 7 one dies, and another does not
     assert answers.pop() == 19 and "cannot be sent to another process" in answers.pop()
     dead = "the process that worked on it"
     assert answers == [10, 11, 12, f"3: {dead} ended with status 7", 14, f"5: {dead} was ended by signal 9", 16, 17]
@@ -133,3 +140,61 @@ def test_processes_are_others_and_are_ended_when_nobody_asks(processes):
     for _, process in found:
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
+
+
+def wait_for_death(number):
+    """Until a process of this one has ended; whoever started it is still told of it."""
+    with contextlib.suppress(ChildProcessError):  # who has been told
+        os.waitid(os.P_PID, number, os.WEXITED | os.WNOWAIT)
+
+
+def test_processes_that_are_killed_over_nothing_take_nothing_with_them(processes):
+    answers = processes(range(10, 20))
+    found = [next(answers) for _ in range(4)]
+    # In between nobody asks, and at most four more answers are made.
+    time.sleep(0.2)
+    for process in {process for _, process in found}:
+        os.kill(process, signal.SIGKILL)
+        wait_for_death(process)
+    found += answers
+    assert [answer for answer, _ in found] == list(range(20, 30))
+
+
+PARENT = """
+import pickle, sys
+from functools import partial
+from deploy.batch import Worker
+hang = "lambda mark: (open(mark, 'w').close(), __import__('ctypes').PyDLL(None).sleep(600))"
+worker = Worker(partial(eval, hang), 1)
+print(worker._process.pid, flush=True)
+worker.ask(pickle.dumps(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what the kernel does elsewhere is not known")
+def test_a_process_that_hangs_ends_with_the_one_that_started_it(tmp_path):
+    """It holds Python's lock for ten minutes: nothing in it can see that its parent is gone."""
+    command = [sys.executable, "-c", PARENT, str(tmp_path / "hangs")]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as parent:
+        number = int(parent.stdout.readline())
+        wait_until((tmp_path / "hangs").exists)
+        parent.kill()
+        try:
+            wait_until(lambda: not is_running(number))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+
+
+def wait_until(true):
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def is_running(number):
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

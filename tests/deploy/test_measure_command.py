@@ -1,11 +1,13 @@
 """`foliopie measure`: what it reads, writes, says, and its exit status. Networks answer from drawn truth."""
 
+import errno
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -301,6 +303,46 @@ def test_a_place_that_cannot_be_written_is_said(photos, tmp_path):
     for option in ("--json", "--csv", "--page"):
         result = run(photos / "a.png", option, tmp_path / "file" / "out")
         assert result.exit_code == 1 and "cannot write" in result.stderr and str(tmp_path / "file") in result.stderr
+
+
+def test_a_full_disk_leaves_what_was_there_and_is_said(photos, tmp_path, monkeypatch):
+    outputs = ["--overlay", tmp_path / "over", "--masks", tmp_path / "masks"]
+    assert run(photos / "a.png", *outputs, "--json", "-").exit_code == 0
+    before = {path: path.read_bytes() for path in tmp_path.glob("*/a.*")}
+    assert len(before) == 3
+    whole = Path.write_bytes
+
+    def full(self, data):
+        whole(self, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    result = run(photos / "a.png", *outputs, "--json", "-")
+    assert result.exit_code == 1
+    assert f"output_not_written: No space left on device: {tmp_path / 'masks' / 'a.png'}" in result.stderr
+    assert {path: path.read_bytes() for path in tmp_path.glob("*/*") if "a." in path.name} == before
+
+    def unsaid(answers):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("deploy.answers.print_table", unsaid)
+    result = run(photos / "a.png")
+    assert result.exit_code == 1 and "cannot write standard output: No space left on device" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="another system's pipes")
+def test_what_is_no_file_is_written_to_and_never_replaced(photos, tmp_path):
+    """As /dev/stdout, or a device: a file that takes its name would take it from everybody."""
+    pipe, found = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    for option in ("--json", "--csv", "--page"):
+        reader = threading.Thread(target=lambda: found.append(pipe.read_text()))
+        reader.start()
+        assert run(photos / "a.png", option, pipe).exit_code == 0
+        reader.join()
+    assert json.loads(found[0])[0]["feet"] and found[1].startswith("photo,") and "<html" in found[2]
+    assert pipe.is_fifo() and {path.name for path in tmp_path.iterdir()} == {"photos", "pipe"}
+    assert run(photos / "a.png", "--json", pipe, "--resume").exit_code == 2
 
 
 def test_classical_means_ask_no_bundle(photos, tmp_path, scene, monkeypatch):

@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
+import pickle
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from deploy.bundle import MANIFEST, CropSpec, write_manifest
+from deploy.bundle import MANIFEST, Bundle, CropSpec, write_manifest
 from deploy.meter import (
     Candidate,
     Failure,
@@ -260,6 +262,17 @@ def test_networks_of_a_bundle_with_and_without_a_side(bundle_folder, side_folder
     assert without.side is None and without.side_spec is None
     probabilities = both.side(np.zeros((1, both.side_spec.size_px, both.side_spec.size_px, 4), np.uint8))
     assert probabilities.shape == (1, 2) and probabilities.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_networks_that_a_bundle_holds_are_those_of_its_folder_whatever_becomes_of_that(side_folder):
+    images = np.random.default_rng(0).integers(0, 256, (1, 64, 48, 3), np.uint8)
+    wanted = load_networks(side_folder, threads=1)
+    held = Bundle.load(side_folder, hold=True)
+    shutil.rmtree(side_folder)
+    found = load_networks(pickle.loads(pickle.dumps(held)), threads=1)
+    np.testing.assert_array_equal(found.keypoints(images), wanted.keypoints(images))
+    assert found.side is not None and found.segmentation_spec == wanted.segmentation_spec
+    assert len(held.held) == 7  # of three networks two files each, and the manifest
 
 
 def test_networks_of_a_bundle_have_its_kind_of_maps_and_its_calibration(build_bundle):

@@ -3,13 +3,14 @@
 import importlib.util
 import json
 import os
+import pickle
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -127,8 +128,8 @@ def ray(scene, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", stand_in)
     rgb, labels, corners = scene
     networks = drawn.networks_of(labels, corners)
-    monkeypatch.setattr(photo_task, "meter_of", lambda *asked: FootMeter(networks))
-    monkeypatch.setattr(measure_command, "make_meter", lambda *asked: FootMeter(networks))
+    for place, name in ((photo_task, "meter_of"), (photo_task, "meter_alone"), (measure_command, "make_meter")):
+        monkeypatch.setattr(place, name, lambda *asked: FootMeter(networks))
     stand_in.rgb = rgb
     with socket.create_server(("127.0.0.1", 0)) as server:
         stand_in.address = f"127.0.0.1:{server.getsockname()[1]}"
@@ -269,17 +270,15 @@ def test_without_ray_the_way_out_is_named(photos, monkeypatch):
 def test_workers_make_the_bundle_out_of_what_they_are_sent(bundle_folder):
     from deploy.bundle import Bundle
 
-    files = Bundle.load(bundle_folder).files()
+    held = Bundle.load(bundle_folder, hold=True)
     worker, needed = ray_cluster.Worker(), what_answers_depend_on()
     options = "auto", None, None, False, "0" * 16
-    assert worker.begin(needed, "networks", files, options) is None
+    sent = replace(pickle.loads(pickle.dumps(held)), folder=Path("of", "another", "machine"))
+    assert worker.begin(needed, sent, options) is None
     sample = Path(deploy.__file__).parent / "samples" / "bare_foot.jpg"
     looked = worker.look("one", sample.read_bytes())
-    expected = photo_task.task_alone(bundle_folder, "networks", 1, *options).look("one", sample)
+    expected = photo_task.task_alone(held, 1, *options).look("one", sample)
     assert looked.answer | {"milliseconds": None} == expected.answer | {"milliseconds": None}
-    name = next(name for name in files if name.endswith(".bin"))
-    with pytest.raises(Exception, match="sha256"):
-        ray_cluster.Worker().begin(needed, "networks", files | {name: b"other"}, options)
 
 
 def test_what_differs_is_named_and_every_module_counts(tmp_path, monkeypatch):

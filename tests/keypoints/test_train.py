@@ -314,6 +314,12 @@ def test_replacing_leaves_the_old_file_when_writing_fails(tmp_path):
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_kill_while_the_folder_is_begun_leaves_no_folder_of_something_else(tmp_path):
+    (tmp_path / ".config.json.part").write_text('{"schema": 1, "con')
+    prepare_run(tmp_path, TINY, {}, resume=True)
+    assert runs.read_config(tmp_path)[0] == TINY
+
+
 def test_only_a_run_with_a_finished_epoch_is_protected(tmp_path):
     out = tmp_path / "run"
     prepare_run(out, TINY, {}, resume=False)

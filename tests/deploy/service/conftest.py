@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from deploy.service.app import make_app
-from deploy.service.server import Server, listen
+from deploy.service.server import MAX_CONNECTIONS, Server, listen
 from deploy.service.settings import Settings
 from deploy.service.work import Answered
 
@@ -173,12 +173,13 @@ def tab(tmp_path_factory):
 
 @pytest.fixture
 def serve_in_thread():
-    """A function (a service of make_service) that gives the address at which its `server` serves it, in a thread."""
+    """A function (a service of make_service, connections) that gives the address at which its `server` serves it, in a
+    thread."""
     servers = []
 
-    def serve(service):
+    def serve(service, connections=MAX_CONNECTIONS):
         listening = listen("127.0.0.1", 0)
-        service.server = server = Server(service.app, service.measuring, 10)
+        service.server = server = Server(service.app, service.measuring, 10, connections)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         servers.append((server, thread))
         address = listening.getsockname()[:2]

@@ -1,6 +1,7 @@
 """The service behind a real socket: clients that lie, stall, or send on after they were refused."""
 
 import contextlib
+import resource
 import socket
 import time
 
@@ -10,6 +11,7 @@ from deploy.service import guard, server
 from deploy.service.upload import AROUND_BYTES
 
 MAX_BYTES = 100_000
+ASK = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 HEAD = b"POST /v1/measure HTTP/1.1\r\nhost: service\r\ncontent-type: multipart/form-data; boundary=x\r\n"
 
 
@@ -27,6 +29,30 @@ def exchange(address, *parts, patience=30):
         while got := connection.recv(65536):
             answer += got
     return answer
+
+
+def test_too_many_connections_are_told_so_and_even_more_hung_up_on(make_service, serve_in_thread, monkeypatch):
+    monkeypatch.setattr(server, "TOLD_CONNECTIONS", 2)
+    address = serve_in_thread(make_service(), 3)
+    with contextlib.ExitStack() as closing:
+        silent = [closing.enter_context(socket.create_connection(address, timeout=30)) for _ in range(4)]
+        assert exchange(address, ASK).startswith(b"HTTP/1.1 503 ")
+        silent.append(closing.enter_context(socket.create_connection(address, timeout=30)))
+        with socket.create_connection(address, timeout=30) as sixth:
+            assert rest_of(sixth) == b""
+    while not exchange(address, ASK).startswith(b"HTTP/1.1 200 "):  # it takes a moment to see that they are gone
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("soft", "hard", "asked", "room"), [
+    (1024, 4096, [1156], 1000), (4096, 4096, [], 1000), (-1, -1, [], 1000), (1024, -1, [1156], 1000),
+    (256, 256, [], 100), (100, 256, [256], 100), (64, 64, [], 1),
+])  # fmt: skip
+def test_there_are_files_for_so_many_connections(monkeypatch, soft, hard, asked, room):
+    limits = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: limits.append(pair))
+    assert server.room_for_connections(1) == room and limits == [(most, hard) for most in asked]
 
 
 def test_a_request_that_says_that_it_is_too_large_is_refused_before_it_is_sent(address, monkeypatch):

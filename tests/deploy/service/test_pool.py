@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import os
+import signal
 
 import pytest
 
@@ -125,6 +126,30 @@ def test_what_takes_too_long_is_ended_and_the_next_is_answered(make_pool):
         return await pool.ask(("plain", 1))
 
     assert run(pool, test)[0][1] == 1 and told == ["timed_out"]
+
+
+def test_processes_that_are_killed_over_nothing_are_replaced_at_once_and_take_nothing_with_them(make_pool):
+    pool, told = make_pool(workers=2)
+
+    async def test():
+        await until(lambda: pool.alive == 2)
+        numbers = set()
+        while len(numbers) < 2:  # one that waits longest is asked first
+            numbers |= {process for (process, _), _ in [await pool.ask(("plain", 0))]}
+        for number in numbers:
+            os.kill(number, signal.SIGKILL)
+            os.waitid(os.P_PID, number, os.WEXITED | os.WNOWAIT)
+        # The event loop has seen nothing of it yet.
+        answer = await pool.ask(("plain", 1))
+        assert told == ["died", "died"]
+        await until(lambda: pool.alive == 2)
+        os.kill(answer[0][0], signal.SIGKILL)
+        await until(lambda: len(told) == 3)
+        await until(lambda: pool.alive == 2)
+        return answer
+
+    (_, value), _ = run(pool, test)
+    assert value == 1 and told == ["died"] * 3
 
 
 def test_so_many_wait_and_no_more_and_who_goes_frees_a_place(make_pool, tmp_path):

@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from click.testing import CliRunner
 
 import foliopie
+from deploy.bundle import DEFAULT_FOLDER
 from deploy.service.schema import Measured
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -92,10 +94,12 @@ def test_the_answer_is_that_of_measure(start):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the worker in /proc")
-def test_under_load_faults_and_a_signal_nothing_that_was_taken_is_lost(start):
+def test_under_load_faults_and_a_signal_nothing_that_was_taken_is_lost(start, tmp_path):
     """One worker is made to stand still: one photo is under way, one waits, the next is refused; the worker is killed,
-    and another one answers; it stands still again while the service is told to end."""
-    service = start("--queue", "1")
+    and another one answers, although the bundle is gone; it stands still again while the service is told to end."""
+    shutil.copytree(DEFAULT_FOLDER, tmp_path / "bundle")
+    service = start("--queue", "1", "--bundle", tmp_path / "bundle")
+    shutil.rmtree(tmp_path / "bundle")
     worker = worker_of(service)
     os.kill(worker, signal.SIGSTOP)
     with concurrent.futures.ThreadPoolExecutor() as threads:
