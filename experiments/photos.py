@@ -22,8 +22,9 @@ from keypoints.config import CORNERS, TrainConfig
 from keypoints.metrics import cyclic_errors
 from keypoints.quads import decode_corners
 from scenes.dataset import known_corners
-from scenes.files import file_sha256, write_whole
+from scenes.files import file_sha256, is_inner_path, write_whole
 from scenes.images import fit_photo, input_to_photo, read_photo
+from scenes.json_text import parsed
 from scenes.sheet import order_corners, transform
 
 SUCCESS_PERCENT = 3.0
@@ -92,7 +93,7 @@ def read_photos(folder):
     source = folder / "annotations.json"
     try:
         text = source.read_bytes()
-        document = json.loads(text)
+        document = parsed(text)
         images = {image["id"]: image for image in document["images"]}
         photos = tuple(_photo(folder, images[annotation["image_id"]], annotation["keypoints"])
                        for annotation in document["annotations"] if "keypoints" in annotation)
@@ -101,7 +102,7 @@ def read_photos(folder):
                                 "that it names, beside it or under images/") from fault
     except KeyError as fault:
         raise ValueError(f"{source} has an entry without {fault}; COCO keypoints are needed") from fault
-    except (ValueError, TypeError) as fault:
+    except (ValueError, TypeError, OverflowError) as fault:
         raise ValueError(f"{source} cannot be used: {fault}") from fault
     names = [photo.name for photo in photos]
     if not names or len(set(names)) < len(names):
@@ -114,6 +115,8 @@ def read_photos(folder):
 
 def _photo(folder, image, keypoints):
     name = image["file_name"]
+    if not is_inner_path(name):
+        raise ValueError(f"file_name is {name!r:.80}; the path of a photo in the folder is needed")
     points = np.array(keypoints, float)
     if points.shape != (12,) or not np.isfinite(points).all():
         raise ValueError(f"keypoints of {name} are not x, y, v of four corners")

@@ -79,7 +79,7 @@ class Calibration:
         try:
             tables = {name: tuple(values[name]) for name in ("scores", "probabilities")}
             return cls(**values | tables)
-        except TypeError as fault:
+        except (TypeError, OverflowError) as fault:
             raise ValueError(f"a field is of another kind than it must be: {fault}") from fault
 
 

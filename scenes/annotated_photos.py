@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from scenes.dataset import IMAGES, MASKS, Sample, mask_name
-from scenes.document import ANNOTATIONS, is_keypoints, is_size, read_document
+from scenes.document import ANNOTATIONS, is_keypoints, is_size, read_document, short
+from scenes.files import is_inner_path
 
 
 def read_annotated_photos(folder, keypoints=4):
@@ -40,6 +41,9 @@ def read_annotated_photos(folder, keypoints=4):
 
 def _sample(folder, image, annotation, keypoints):
     name = image["file_name"]
+    if not is_inner_path(name):
+        raise ValueError(f"{folder / ANNOTATIONS}: file_name is {short(name)}; the path of a photo in the folder is "
+                         "needed")
     if not (is_size(image["width"]) and is_size(image["height"])):
         raise ValueError(f"{folder / ANNOTATIONS}: {name} has width {image['width']!r} and height {image['height']!r}; "
                          "whole numbers of pixels are needed")

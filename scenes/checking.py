@@ -9,7 +9,6 @@ from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from scenes.dataset import IMAGES, MASK_MODE, MASKS, SIDE_CLASSES, SPLITS, known_corners, mask_name
 from scenes.document import (
@@ -28,7 +27,7 @@ from scenes.document import (
     structure_faults,
     valid_entries,
 )
-from scenes.images import PHOTO_FORMATS, refuse_truncated
+from scenes.images import open_image, refuse_truncated
 from scenes.labels import NAMES
 from scenes.labels import SHEET as SHEET_CLASS
 from scenes.sheet import FORMATS, LONG_SIDES, order_corners
@@ -277,8 +276,7 @@ def attribute_faults(image, annotation, category=SHEET):
 def decoded_size(path):
     """(width, height) in pixels of an image file after its EXIF turn, every byte of it read. Raises nearly anything
     for a damaged file."""
-    Image.init()
-    with Image.open(path, formats=[name for name in PHOTO_FORMATS if name in Image.OPEN]) as opened:
+    with open_image(path) as opened:
         width, height = opened.size
         try:
             turned = opened.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
@@ -310,7 +308,7 @@ def _mask_faults(folder, image, annotation, category, required):
         missing = Fault(name, "mask_missing", f"its image is in {ANNOTATIONS}, but there is no such file")
         return [missing] if required else []
     try:
-        with Image.open(path) as opened:
+        with open_image(path) as opened:
             mode, size, file_format = opened.mode, opened.size, opened.format
             refuse_truncated()
             mask = np.asarray(opened)

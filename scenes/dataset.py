@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from scenes.document import (
     ANNOTATIONS,
@@ -26,7 +25,7 @@ from scenes.document import (
     replace_document,
     structure_faults,
 )
-from scenes.images import refuse_truncated
+from scenes.images import open_image, refuse_truncated
 from scenes.labels import LEFT_FOOT, RIGHT_FOOT
 
 IMAGES = "images"
@@ -218,12 +217,14 @@ def read_mask(path):
     """Class mask uint8 (H, W), ids 0..3. Raises DatasetError unless the file is an 8-bit image of one
     channel."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             if image.mode != MASK_MODE:
                 raise DatasetError(f"{path}: the mask is of mode {image.mode}; 8-bit grey (mode L) is needed")
             refuse_truncated()
             return np.array(image)
     except FileNotFoundError as error:
         raise DatasetError(f"{path}: the mask cannot be read: there is no such file") from error
-    except (OSError, SyntaxError) as error:
+    except DatasetError:
+        raise
+    except Exception as error:  # damaged files make decoders raise nearly anything
         raise DatasetError(f"{path}: the mask cannot be read: {error}") from error

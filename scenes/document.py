@@ -6,13 +6,16 @@ the rules of `scenes.checking` hold. A dataset of another category (a face and i
 the number of keypoints that its document gives.
 """
 
-import json
 import os
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from scenes.files import is_inner_path
+from scenes.json_text import is_number, is_whole, parsed
 
 ANNOTATIONS = "annotations.json"
+LARGEST_SIZE = 2**31  # no format of images has more pixels in a row
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,13 @@ def read_document(folder):
     """(document, []) of a dataset's folder, or (None, faults) where there is none that can be read."""
     try:
         # Editors on Windows write a byte order mark, which JSON does not allow.
-        return json.loads((Path(folder) / ANNOTATIONS).read_text(encoding="utf-8-sig")), []
+        return parsed((Path(folder) / ANNOTATIONS).read_text(encoding="utf-8-sig")), []
     except FileNotFoundError:
         return None, [document_fault("annotations_missing",
                                      "there is no such file: is this a dataset, and was its rendering finished?")]
     except (OSError, UnicodeDecodeError) as error:
         return None, [document_fault("annotations_unreadable", str(error))]
-    except (json.JSONDecodeError, RecursionError) as error:
+    except ValueError as error:
         return None, [document_fault("annotations_not_json", str(error))]
 
 
@@ -93,19 +96,9 @@ def replace_document(folder, text):
 # Structure
 
 
-def is_number(value):
-    """Whether value is a number of JSON (NaN and infinity, which Python reads and JSON does not know, too)."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def is_whole(value):
-    """Whether value is a whole number of JSON."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def is_size(value):
     """Whether value can be a width or height in pixels."""
-    return is_whole(value) and value > 0
+    return is_whole(value) and 0 < value < LARGEST_SIZE
 
 
 def is_box(value):
@@ -113,16 +106,11 @@ def is_box(value):
     return isinstance(value, list) and len(value) == 4 and all(map(is_number, value))
 
 
-def _is_inner_path(value):
-    return (isinstance(value, str) and value not in ("", ".") and "\\" not in value and "\0" not in value
-            and not PurePosixPath(value).is_absolute() and ".." not in PurePosixPath(value).parts)
-
-
 # (key, rule, test, what it must be) of the entries of each list: what readers of COCO take for granted.
 _ENTRY_RULES = {
     "images": (
         ("id", "images_structure", is_whole, "a whole number"),
-        ("file_name", "images_structure", _is_inner_path, "the path of a file under images/"),
+        ("file_name", "images_structure", is_inner_path, "the path of a file under images/"),
         ("width", "images_structure", is_size, "a number of pixels"),
         ("height", "images_structure", is_size, "a number of pixels")),
     "annotations": (

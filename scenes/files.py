@@ -5,10 +5,14 @@ import os
 import shutil
 import stat
 import zipfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
+
+# Bytes of a file's name and of its path in a folder. File systems have 255 for a name, of which another ending and the
+# mark of a file that is being written take some.
+LONGEST_NAME, LONGEST_PATH = 240, 1000
 
 
 def write_whole(path, data):
@@ -52,6 +56,20 @@ def write_npz(path, arrays):
         for name, array in arrays.items():
             with file.open(f"{name}.npy", "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, np.asanyarray(array), allow_pickle=False)
+
+
+def is_inner_path(value):
+    """Whether a value that somebody wrote is the path of a file within a folder, with slashes: text that a file can be
+    called on any system, and that leads nowhere else."""
+    if not isinstance(value, str) or "\\" in value or "\0" in value:
+        return False
+    try:
+        encoded = value.encode()
+    except UnicodeEncodeError:  # halves of characters, which JSON can hold
+        return False
+    path = PurePosixPath(value)
+    return (path.name != "" and not path.is_absolute() and ".." not in path.parts and len(encoded) <= LONGEST_PATH
+            and max(map(len, encoded.split(b"/"))) <= LONGEST_NAME)
 
 
 def place(source, target, link=False):

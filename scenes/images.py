@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from scenes.camera import focal_from_exif
+from scenes.heic import check_item_names, is_box_file
 
 # Below this no sheet is measured to a few millimetres: one pixel would be a percent of it.
 MIN_SIDE_PX = 100
@@ -171,7 +172,7 @@ def _opened(source):
     # A damaged file makes Pillow's decoders raise nearly anything, so that here every exception means the
     # same.
     try:
-        image = _open_header(io.BytesIO(source) if isinstance(source, bytes) else source)
+        image = _open_header(source)
         file_bytes = len(source) if isinstance(source, bytes) else source.stat().st_size
     except FileNotFoundError as error:
         raise PhotoError("unreadable_image", "no such file") from error
@@ -225,13 +226,38 @@ def _own_size_limit():
             Image.MAX_IMAGE_PIXELS = limit
 
 
+def open_image(path):
+    """Pillow's image of a file of one of PHOTO_FORMATS, of any size up to MAX_PIXELS and with nothing decoded. Raises
+    PhotoError for a larger one, and nearly anything for a damaged file."""
+    image = _open_header(Path(path))
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise _larger_than_read(*image.size)
+    return image
+
+
 def _open_header(source):
-    """Image whose header is read and whose pixels are not, of a path or a binary stream."""
+    """Image whose header is read and whose pixels are not, of a path or bytes."""
     Image.init()
-    _register_heif()
+    if _register_heif():
+        source = _looked_through(source)
     formats = [name for name in PHOTO_FORMATS if name in Image.OPEN]
     with _own_size_limit():
-        return Image.open(source, formats=formats)
+        return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
+
+
+def _looked_through(source):
+    """The source itself; the bytes of one that pi-heif may be given, which would read them all too. Raises ValueError
+    for one that it does not survive."""
+    if not isinstance(source, bytes):
+        with open(source, "rb") as file:
+            if not is_box_file(file.read(12)):
+                return source
+            file.seek(0)
+            source = file.read()
+    if is_box_file(source):
+        check_item_names(source)
+    return source
 
 
 def _of_folder(path):
@@ -280,9 +306,13 @@ def _check_size(width, height, file_bytes):
         raise PhotoError("image_too_small", f"the image is {width} x {height} pixels; each side needs "
                                             f"{MIN_SIDE_PX} or more: send the photo itself, not its preview")
     if width * height > MAX_PIXELS:
-        raise _too_large(width, height, f"at most {MAX_PIXELS // 1_000_000} million are read")
+        raise _larger_than_read(width, height)
     if width * height > max(HARMLESS_PIXELS, MAX_PIXELS_PER_BYTE * file_bytes):
         raise _too_large(width, height, f"from a file of {file_bytes} bytes that is no photo")
+
+
+def _larger_than_read(width, height):
+    return _too_large(width, height, f"at most {MAX_PIXELS // 1_000_000} million are read")
 
 
 def _too_large(width, height, rule):

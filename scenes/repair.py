@@ -64,7 +64,8 @@ from scenes.document import (
     sheet_entries,
     valid_entries,
 )
-from scenes.images import refuse_truncated
+from scenes.files import is_inner_path
+from scenes.images import open_image, refuse_truncated
 from scenes.sheet import FORMATS, LONG_SIDES, order_corners
 
 EXTRA = "extra"
@@ -127,9 +128,10 @@ def _fix_images(folder, document):
             continue
         where = f"images[{number}]"
         name = str(PurePosixPath(image["file_name"].replace("\\", "/"))).removeprefix(f"{IMAGES}/")
-        usable = ".." not in PurePosixPath(name).parts and not PurePosixPath(name).is_absolute()
+        usable = is_inner_path(name)
+        # Of a name that no file can have, os.path says that it is none, where pathlib raises.
         if name != image["file_name"] and usable and (folder / IMAGES / name).is_file() \
-                and not (folder / IMAGES / image["file_name"]).is_file():
+                and not os.path.isfile(folder / IMAGES / image["file_name"]):
             repairs.append(_repair("images_structure", f"{where}.file_name {image['file_name']!r} is now {name!r}"))
             image["file_name"] = name
         if not (is_size(image.get("width")) and is_size(image.get("height"))) and usable:
@@ -308,9 +310,9 @@ def stored_class_ids(path):
 
     Palette images give their indices, images of several channels the value that all have (and no transparency),
     grey PNG of 2 or 4 bits the stored value, which Pillow and OpenCV multiply by 85 or 17. One bit says yes or no,
-    not which class. Raises OSError or SyntaxError for a damaged file.
+    not which class. Raises nearly anything for a damaged file, as decoders do.
     """
-    with Image.open(path) as image:
+    with open_image(path) as image:
         if image.format not in LOSSLESS or image.mode == "1":
             return None
         refuse_truncated()
@@ -336,7 +338,7 @@ def _bit_depth(path):
 
 def _is_plain(path):
     """Whether a mask is stored as the dataset wants it: PNG, grey, 8 bits."""
-    with Image.open(path) as image:
+    with open_image(path) as image:
         return image.mode == MASK_MODE and image.format == "PNG" and _bit_depth(path) == 8
 
 

@@ -56,7 +56,8 @@ async def read_upload(request, max_bytes, seconds):
                                           "or over a faster line") from error
     except MultiPartException as error:
         raise Refusal("bad_request", f"not one photo as multipart/form-data: {error.message}") from error
-    except FormParserError as error:  # which older versions of Starlette let through
+    # Older versions of Starlette let FormParserError through, all of them what a charset raises that decodes nothing.
+    except (FormParserError, ValueError) as error:
         raise Refusal("bad_request", "the request is no well-formed multipart/form-data") from error
     return _upload_of(form, max_bytes)
 

@@ -1,6 +1,7 @@
 """`foliopie scenes import` and `export`: other people's data into a dataset, and a dataset for others."""
 
 import importlib
+import shutil
 import tempfile
 import zipfile
 from contextlib import contextmanager
@@ -130,10 +131,21 @@ def _unpacked(source):
     with tempfile.TemporaryDirectory(prefix="foliopie-import-") as folder:
         try:
             with zipfile.ZipFile(source) as archive:
+                _check_room(source, archive, folder)
                 archive.extractall(folder)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-            raise click.ClickException(f"{source}: not_zip: {error}") from error
+        except (click.ClickException, OSError):
+            raise
+        except Exception as error:  # what is damaged in it makes the decompressors raise nearly anything
+            raise click.ClickException(f"{source}: not_zip: {error}: copy or download it again") from error
         yield Path(folder)
+
+
+def _check_room(source, archive, folder):
+    """No entry gives more than the archive says; what it says must fit."""
+    needed, free = sum(entry.file_size for entry in archive.infolist()), shutil.disk_usage(folder).free
+    if needed > free:
+        raise click.ClickException(f"{source}: too_large: unpacked it is {needed / 1e6:,.0f} MB, and {folder} has room "
+                                   f"for {free / 1e6:,.0f}: name a larger place with TMPDIR")
 
 
 @contextmanager

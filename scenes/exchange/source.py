@@ -4,11 +4,14 @@ give them."""
 import csv
 import io
 import json
+import os
 import re
 import urllib.parse
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+
+from scenes.json_text import check_depth
 
 # The ending of every kind of image that is looked for; whether a file is one is seen when it is decoded.
 IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".jp2",
@@ -197,11 +200,13 @@ def read_json(path):
     """JsonFile of a file. Raises SourceError, with the line, for what is no JSON."""
     walk = _Walk(read_text(path))
     try:
-        return JsonFile(Path(path), walk.document(), walk.lines)
+        data = walk.document()
+        check_depth(data)
     except json.JSONDecodeError as error:
         raise SourceError(path, "not_json", error.msg, error.lineno) from error
-    except (RecursionError, TypeError) as error:  # a key that is no text
+    except (RecursionError, TypeError, ValueError) as error:  # TypeError: a key that is no text
         raise SourceError(path, "not_json", f"{type(error).__name__}: {error}") from error
+    return JsonFile(Path(path), data, walk.lines)
 
 
 # Images
@@ -235,7 +240,7 @@ class ImageFinder:
         parts = plain_path(name).parts
         for start in range(len(parts)):
             path = self.folder.joinpath(*parts[start:])
-            if path.is_file():
+            if os.path.isfile(path):  # False for a name that no file can have, where pathlib raises
                 return path
         last = parts[-1] if parts else ""
         bare = _UPLOAD_PREFIX.sub("", last, count=1)

@@ -6,7 +6,6 @@ two along every border. A mixture with one Gaussian a class, fitted to a sample 
 colour belongs to; the palette says which class a Gaussian is.
 """
 
-import json
 import re
 import warnings
 from collections import Counter
@@ -17,6 +16,7 @@ import numpy as np
 
 from scenes.files import mask_png, write_whole
 from scenes.images import PhotoError, read_photo
+from scenes.json_text import parsed
 from scenes.labels import NAMES, PALETTE
 
 PICTURE_EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
@@ -75,7 +75,7 @@ def read_palette(path):
     """
     path = Path(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parsed(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ColourMapError(f"{path}: no palette could be read: {error}") from error
     if not isinstance(document, dict):

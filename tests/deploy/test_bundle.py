@@ -1,7 +1,9 @@
 """A bundle is checked before it is used: schema, files, hashes; every fault names its file and the rule."""
 
+import io
 import json
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -165,7 +167,9 @@ def test_a_folder_that_is_no_bundle(tmp_path):
         Bundle.load(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[" * 100_000, b'{"schema": 1, "models": '])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[" * 100_000, b'{"schema": 1, "models": ',
+                                     b'{"schema": ' + b"9" * 5000 + b"}",
+                                     b'{"schema": 1, "models": ' + b"[" * 400 + b"]" * 400 + b"}"])
 def test_a_manifest_that_cannot_be_read_says_what_to_do(bundle_folder, content):
     (bundle_folder / MANIFEST).write_bytes(content)
     with pytest.raises(BundleError, match="manifest.json: cannot be read as JSON .*: export the bundle anew") as caught:
@@ -227,10 +231,18 @@ def test_a_bundle_from_the_future_asks_for_a_newer_program(bundle_folder):
         ("models/segmentation/labels", ["background", "sheet", "right_foot", "left_foot"], "labels is"),
         ("models/segmentation/variants", {}, "variants is empty"),
         ("models/segmentation/default_precision", "int8", "default_precision is 'int8'"),
+        ("models/segmentation/default_precision", ["fp16"], "default_precision is .'fp16'."),
+        ("models/keypoints/input/mean", [10**400, 1, 2], "must be three numbers"),
+        ("models/keypoints/calibration", {"limit_percent": 1.0, "scores": [10**400], "probabilities": [0.5],
+                                          "temperature": 1.0, "corners": 1}, "calibration cannot be used"),
         ("models/segmentation/variants/fp16/bin", None, "bin must be there"),
         ("models/segmentation/variants/fp16/bin/file", "segmentation.fp32.bin", "must name X.xml and X.bin"),
         ("models/segmentation/variants/fp16/xml/file", "../segmentation.fp16.xml", "relative path within the bundle"),
         ("golden/file", "/etc/passwd", "relative path within the bundle"),
+        ("golden/file", ".", "relative path within the bundle"),
+        ("golden/file", "a\0b", "relative path within the bundle"),
+        ("golden/file", "\ud800", "relative path within the bundle"),
+        ("models/segmentation/variants/fp16/bin/file", "./.", "relative path within the bundle"),
         ("golden/file", "..\\golden.npz", "relative path within the bundle"),
         ("golden/sha256", "abc", "64 hexadecimal digits"),
         ("golden", None, "golden must be there"),
@@ -281,6 +293,46 @@ def test_golden_probabilities_that_hardly_differ_keep_their_differences(tmp_path
     write_golden(tmp_path / "golden.npz", golden)
     read = read_golden(tmp_path / "golden.npz")["segmentation"][1]
     assert np.abs(read - probabilities).max() <= span * 0.5 / 65535 + 6e-8
+
+
+def stored(arrays, name, content):
+    """An .npz of arrays, bytes of a file of the name `name` in it replaced."""
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    with zipfile.ZipFile(stream) as archive:
+        files = {entry: archive.read(entry) for entry in archive.namelist()} | {name: content}
+    with zipfile.ZipFile(stream, "w") as archive:
+        for entry, data in files.items():
+            archive.writestr(entry, data)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("keypoints_image.npy", b"no array"),  # which NumPy gives as bytes
+    ("keypoints_image.npy", b"\x93NUMPY\1\0\x10\0{'descr': (         \n"),  # tokens without an end
+    ("keypoints_image.npy", b"\x93NUMPY\1\0\x10\0{'descr': '|u1'}\n"),
+    ("keypoints_heatmaps.npy", b""),
+    ("segmentation_probabilities_u16.npy", b"no array"),
+])  # fmt: skip
+def test_golden_data_that_are_no_arrays(tmp_path, name, content):
+    rng = np.random.default_rng(0)
+    arrays = {"keypoints_image": rng.integers(0, 9, (1, 2, 2, 3), np.uint8),
+              "keypoints_heatmaps": rng.random((1, 4, 1, 1)),
+              "segmentation_image": rng.integers(0, 9, (1, 2, 2, 3), np.uint8),
+              "segmentation_probabilities_u16": rng.integers(0, 9, (1, 2, 2, 4), np.uint16),
+              "segmentation_range": np.array([0.0, 1.0])}
+    path = tmp_path / "golden.npz"
+    np.savez(path, **arrays)
+    assert set(read_golden(path)) == {"keypoints", "segmentation"}
+    path.write_bytes(stored(arrays, name, content))
+    with pytest.raises(BundleError, match="is not golden data .*export the bundle anew") as caught:
+        read_golden(path)
+    assert "\n" not in caught.value.message
+    for changed in ({"keypoints_heatmaps": np.zeros((2, 2))}, {"segmentation_range": np.zeros((1, 2))},
+                    {"segmentation_image": np.array([["text"]])}):
+        np.savez(path, **arrays | changed)
+        with pytest.raises(BundleError, match="is no array of|not enough"):
+            read_golden(path)
 
 
 class Trap:

@@ -98,11 +98,15 @@ def test_the_hash_is_that_of_names_and_files(tmp_path):
 
 @pytest.mark.parametrize(("document", "word"), [
     ("{", "cannot be used"),
+    ("[" * 400 + "]" * 400, "nested more than"),
+    ({"images": [{"id": 1, "file_name": "x" * 300}], "annotations": [{"image_id": 1, "keypoints": WHOLE}]},
+     "file_name is 'xxx"),
     ({"images": []}, "without 'annotations'"),
     ({"images": [], "annotations": []}, "0 annotated photos"),
     ({"images": [], "annotations": [{"image_id": 3, "keypoints": WHOLE}]}, "without 3"),
     ([WHOLE[:9]], "four corners"),
     ([[float("nan"), *WHOLE[1:]]], "four corners"),
+    ([[10**400, *WHOLE[1:]]], "cannot be used"),
     ([[-1, -1, 0] * 4], "no corner of a.png is known"),
 ])  # fmt: skip
 def test_annotations_that_cannot_be_used_are_said(tmp_path, document, word):

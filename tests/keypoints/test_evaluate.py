@@ -200,6 +200,7 @@ def test_annotated_photos_need_no_dataset(sheets, tmp_path):
     (lambda d: d["images"][0].pop("id"), "has an entry without 'id'"),
     (lambda d: d["images"][0].update(width="wide"), "width 'wide'"),
     (lambda d: d["images"][0].update(file_name="gone.jpg"), "gone.jpg is not there"),
+    (lambda d: d["images"][0].update(file_name="x" * 300), "file_name is 'xxx"),
     (lambda d: d["annotations"].append(d["annotations"][0]), "5 annotated photos of 4 names"),
     (lambda d: d.update(annotations=3), "cannot be used"),
 ])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from scenes.checking import check_dataset, decoded_size
 from scenes.commands import scenes
-from scenes.dataset import read_dataset, read_mask, write_annotations
+from scenes.dataset import DatasetError, read_dataset, read_mask, write_annotations
 from scenes.document import Category, Fault
 
 CORNERS = [[10.25, 5.0], [50.0, 6.0], [52.0, 40.0], [8.0, 41.0]]  # of every annotation
@@ -61,6 +61,10 @@ DOCUMENT_FAULTS = {
     "image no object": (lambda d: d["images"].append(3), "images_structure"),
     "image without size": (lambda d: d["images"][0].pop("width"), "images_structure"),
     "image of size 0": (lambda d: d["images"][0].update(height=0), "images_structure"),
+    "image of a size that no format has": (lambda d: d["images"][0].update(width=10**400), "images_structure"),
+    "file name of no file": (lambda d: d["images"][0].update(file_name="./."), "images_structure"),
+    "file name too long": (lambda d: d["images"][0].update(file_name="x" * 300), "images_structure"),
+    "half a character": (lambda d: d["images"][0].update(file_name="\ud800.jpg"), "images_structure"),
     "absolute file name": (lambda d: d["images"][0].update(file_name="/etc/passwd"), "images_structure"),
     "annotation without box": (lambda d: d["annotations"][0].pop("bbox"), "annotations_structure"),
     "id that is true": (annotation_edit(id=True), "annotations_structure"),
@@ -77,6 +81,7 @@ DOCUMENT_FAULTS = {
     "three corners": (annotation_edit(keypoints=[1, 2, 2] * 3), "corner_count"),
     "five corners": (annotation_edit(keypoints=[1, 2, 2] * 5), "corner_count"),
     "text for a corner": (keypoint_edit(0, "10"), "corner_count"),
+    "more than a float holds": (keypoint_edit(0, 10**400), "corner_count"),
     "NaN": (keypoint_edit(0, math.nan), "corner_not_finite"),
     "infinity": (keypoint_edit(4, math.inf), "corner_not_finite"),
     "visibility 3": (keypoint_edit(2, 3), "bad_visibility"),
@@ -93,6 +98,9 @@ DOCUMENT_FAULTS = {
                                                     [keypoint_edit(k, 0)(d) for k in range(3)]), "unknown_at_zero"),
     "corners on a line": (annotation_edit(keypoints=[1, 1, 2, 20, 20, 2, 40, 40, 2, 9, 30, 2]), "corner_shape"),
     "a corner twice": (annotation_edit(keypoints=[1, 1, 2, 40, 1, 2, 40, 40, 2, 40, 40, 2]), "corner_shape"),
+    "box of more than a float holds": (annotation_edit(bbox=[10**400, 0, 1, 1]), "annotations_structure"),
+    "length of more than a float holds": (attribute_edit(feet=[{"side": "left", "length_mm": 10**400,
+                                                                "width_mm": 90}]), "attributes"),
     "box of NaN": (annotation_edit(bbox=[math.nan, 0, 1, 1]), "not_finite"),
     "area infinite": (annotation_edit(area=math.inf), "not_finite"),
     "NaN deep in attributes": (attribute_edit(camera={"rotation": [[1.0, math.nan]]}), "not_finite"),
@@ -159,6 +167,10 @@ def cut(part, name):
 FILE_FAULTS = {
     "annotations missing": (lambda f: (f / "annotations.json").unlink(), "annotations.json", "annotations_missing"),
     "no JSON": (cut("", "annotations.json"), "annotations.json", "annotations_not_json"),
+    "nested deeply": (lambda f: (f / "annotations.json").write_text('{"info": ' + "[" * 400 + "]" * 400 + "}"),
+                      "annotations.json", "annotations_not_json"),
+    "a number of many digits": (lambda f: (f / "annotations.json").write_text('{"info": ' + "9" * 5000 + "}"),
+                                "annotations.json", "annotations_not_json"),
     "no object": (lambda f: (f / "annotations.json").write_text("[]"), "annotations.json", "annotations_structure"),
     "no text": (lambda f: (f / "annotations.json").write_bytes(b"\xff\xfe\xff"), "annotations.json",
                 "annotations_unreadable"),
@@ -198,6 +210,15 @@ def test_every_fault_of_a_file_is_found_and_no_other(folder, name):
     found = {(fault.file, fault.rule) for fault in check_dataset(folder)}
     assert (file, rule) in found
     assert {fault_file for fault_file, _ in found} == {file}
+
+
+def test_a_mask_that_is_a_program_is_not_run(folder, monkeypatch):
+    """PostScript, which Pillow hands to Ghostscript."""
+    Image.new("L", SIZE).save(folder / "masks" / "000000.png", format="EPS")
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *args, **options: pytest.fail("it was run"))
+    assert rules(folder) == ["mask_unreadable"]
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read_mask(folder / "masks" / "000000.png")
 
 
 def test_not_finite_names_the_place(folder):

@@ -1,4 +1,4 @@
-"""Files that are written whole, and what is no file."""
+"""Files that are written whole, what is no file, and what may be the name of one."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scenes.files import is_stream, write_npz, write_whole
+from scenes.files import LONGEST_NAME, LONGEST_PATH, is_inner_path, is_stream, write_npz, write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,3 +59,16 @@ def test_arrays_that_have_no_room_are_one_error_and_no_word_more(tmp_path):
     done = subprocess.run([sys.executable, "-c", NPZ, str(tmp_path / "out.npz")], cwd=ROOT, capture_output=True,
                           text=True, timeout=120)  # fmt: skip
     assert (done.stdout, done.stderr, done.returncode) == ("[Errno 27] File too large\n", "", 0)
+
+
+@pytest.mark.parametrize("value", ["a.jpg", "day 2/a.jpg", "..a", "a..", ".a.jpg", "\u8db3.png", "a/./b", "./a",
+                                   "x" * LONGEST_NAME, "x/" * (LONGEST_PATH // 2 - 1) + "a"])
+def test_paths_within_a_folder(value):
+    assert is_inner_path(value)
+
+
+@pytest.mark.parametrize("value", [
+    "", ".", "./.", "..", "../a", "a/../b", "a/..", "/a", "//a", "a\\b", "a\0b", "\ud800.jpg", None, 3, ["a"],
+    "x" * (LONGEST_NAME + 1), "\u8db3" * 81, "x/" * (LONGEST_PATH // 2) + "a"])
+def test_what_leads_elsewhere_or_nowhere(value):
+    assert not is_inner_path(value)

@@ -46,6 +46,17 @@ def refused(code, is_image=True):
     return lambda asked: Answered({"photo": asked.name, "error": {"code": code, "message": "why"}}, is_image)
 
 
+@pytest.mark.parametrize(("charset", "status"), [("undefined", 400), ("punycode", 400), ("no-such", 200),
+                                                 ("utf-16", 200)])  # fmt: skip
+def test_a_charset_that_nothing_can_be_read_in_is_no_mistake_of_the_service(service, charset, status):
+    """Of all that Python knows some raise another error than most."""
+    body = b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a..b.jpg"\r\n\r\n\xff\xd8\r\n--b--\r\n'
+    kind = {"content-type": f"multipart/form-data; boundary=b; charset={charset}"}
+    response = service.ask("POST", "/v1/measure", content=body, headers=kind)
+    assert response.status_code == status
+    assert status == 200 or code_of(response, status) == "bad_request"
+
+
 def test_the_answer_is_what_was_measured_under_the_name_of_the_file(service):
     response = send(service)
     assert response.status_code == 200 and response.headers["content-type"] == "application/json"

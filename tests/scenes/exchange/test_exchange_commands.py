@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -42,6 +43,29 @@ def test_a_broken_zip_archive_is_told(tmp_path):
     (tmp_path / "task.zip").write_bytes(content)
     result = CliRunner().invoke(import_, ["cvat", str(tmp_path / "task.zip"), str(tmp_path / "back")])
     assert result.exit_code == 1 and "not_zip" in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_whose_packing_is_damaged_is_told(tmp_path, kind):
+    packed = tmp_path / "task.zip"
+    with zipfile.ZipFile(packed, "w", kind) as archive:
+        archive.writestr(zipfile.ZipInfo("a"), bytes(range(256)) * 8, kind)
+    content = bytearray(packed.read_bytes())
+    content[40:80] = b"\xff" * 40
+    packed.write_bytes(content)
+    result = CliRunner().invoke(import_, ["cvat", str(packed), str(tmp_path / "back")])
+    assert isinstance(result.exception, SystemExit) and result.exit_code == 1
+    assert str(packed) in result.stderr or kind == zipfile.ZIP_BZIP2  # bzip2's error is one of the system's
+    assert len(result.stderr.splitlines()) == 1 and not (tmp_path / "back").exists()
+
+
+def test_an_archive_that_would_fill_the_disk_is_not_unpacked(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "task.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a", bytes(3_000_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2_000_000))
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", lambda *args: pytest.fail("it was"))
+    result = CliRunner().invoke(import_, ["cvat", str(tmp_path / "task.zip"), str(tmp_path / "back")])
+    assert result.exit_code == 1 and "too_large: unpacked it is 3 MB" in result.stderr and "TMPDIR" in result.stderr
 
 
 def test_bad_rows_are_lines_of_stderr_and_the_rest_is_imported(folder, tmp_path):

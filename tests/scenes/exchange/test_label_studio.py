@@ -177,6 +177,7 @@ BAD = {
     "three points": (lambda t: results_of(t).pop(0), "corner_count"),
     "five points": (lambda t: results_of(t).append(point(1, 1, "corner", 20)), "corner_count"),
     "point of text": (lambda t: results_of(t)[0]["value"].update(x="1"), "bad_task"),
+    "point beyond floats": (lambda t: results_of(t)[0]["value"].update(x=10**400), "bad_task"),
     "point NaN": (lambda t: results_of(t)[0]["value"].update(x=float("nan")), "bad_task"),
     "no quadrilateral": (lambda t: results_of(t)[0]["value"].update(results_of(t)[1]["value"]), "corner_shape"),
     "unknown name": (lambda t: results_of(t)[6]["value"].update(polygonlabels=["sock"]), "unknown_class"),

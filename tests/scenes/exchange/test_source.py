@@ -33,9 +33,10 @@ def test_what_is_no_json_is_told_with_its_line(tmp_path, text, line):
         read_json(path)
 
 
-def test_deep_json_is_an_error_and_no_crash(tmp_path):
+@pytest.mark.parametrize("text", ["[" * 100_000, "[" * 400 + "]" * 400, '{"a": [[' + "9" * 5000 + "]]}"])
+def test_deep_json_and_endless_numbers_are_an_error_and_no_crash(tmp_path, text):
     path = tmp_path / "a.json"
-    path.write_text("[" * 100_000)
+    path.write_text(text)
     with pytest.raises(SourceError, match="not_json"):
         read_json(path)
 
@@ -125,7 +126,8 @@ def test_images_are_found_by_what_tools_call_them(photos, name, found):
 
 @pytest.mark.parametrize("name, rule", [
     ("e.jpg", "image_missing"), ("b.jpg", "image_ambiguous"), ("d", "image_ambiguous"), ("", "image_missing"),
-    ("notes.txt", "image_missing"), ("0a1b2c3-a.jpg", "image_missing")])
+    ("notes.txt", "image_missing"), ("x" * 300, "image_missing"), ("day/\0", "image_missing"),
+    ("\ud800", "image_missing"), ("0a1b2c3-a.jpg", "image_missing")])
 def test_images_that_are_not_there_or_twice_are_refused(photos, name, rule):
     with pytest.raises(Refused) as refused:
         photos.find(name)

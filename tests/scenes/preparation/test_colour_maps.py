@@ -142,6 +142,7 @@ def test_a_palette_is_read_with_names_and_ids(tmp_path):
 
 @pytest.mark.parametrize("document, said", [
     ("{", "no palette could be read"),
+    ("[" * 100_000, "no palette could be read"),
     ([[0, 0, 0]], "an object of colours by class"),
     ({"floor": [0, 0, 0]}, "'floor' is no class"),
     ({"256": [0, 0, 0]}, "'256' is no class"),
