@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from deploy.bundle import DEFAULT_FOLDER
 from deploy.service.pool import WorkerPool
 from deploy.service.refusal import Refusal
 from deploy.service.work import Answered, work_alone
@@ -110,7 +111,7 @@ def test_the_docs_are_shown_without_a_script(page):
 
 @pytest.mark.slow
 def test_a_real_photo_is_really_measured(make_service, serve_in_thread, tab):
-    pool = WorkerPool(partial(work_alone, None, 1, 10**8), 1, 1, 4, 60.0)
+    pool = WorkerPool(partial(work_alone, DEFAULT_FOLDER, 1, 10**8), 1, 1, 4, 60.0)
     open_page(tab, serve_in_thread(make_service(pool)))
     tab.drop("#zone", SAMPLE)
     tab.wait_for("document.querySelector('#result').checkVisibility()")
