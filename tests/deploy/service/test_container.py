@@ -135,7 +135,7 @@ def test_the_container_may_do_no_more_than_it_must():
 def test_its_options_are_those_of_the_command_and_its_time_to_end_is_long_enough(monkeypatch):
     begun = []
     monkeypatch.setattr(server, "listen", lambda host, port: None)
-    monkeypatch.setattr(server, "serve", lambda settings, listening, grace_s: begun.append((settings, grace_s)))
+    monkeypatch.setattr(server, "serve", lambda settings, bundle, listening, grace_s: begun.append((settings, grace_s)))
     options = shlex.split(" ".join(MAIN["args"]))
     assert CliRunner().invoke(commands.serve, options).exit_code == 0
     ((settings, grace_s),) = begun
