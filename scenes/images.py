@@ -16,7 +16,6 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from scenes.camera import focal_from_exif
-from scenes.heic import check_item_names, is_box_file
 
 # Below this no sheet is measured to a few millimetres: one pixel would be a percent of it.
 MIN_SIDE_PX = 100
@@ -239,25 +238,10 @@ def open_image(path):
 def _open_header(source):
     """Image whose header is read and whose pixels are not, of a path or bytes."""
     Image.init()
-    if _register_heif():
-        source = _looked_through(source)
+    _register_heif()
     formats = [name for name in PHOTO_FORMATS if name in Image.OPEN]
     with _own_size_limit():
         return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
-
-
-def _looked_through(source):
-    """The source itself; the bytes of one that pi-heif may be given, which would read them all too. Raises ValueError
-    for one that it does not survive."""
-    if not isinstance(source, bytes):
-        with open(source, "rb") as file:
-            if not is_box_file(file.read(12)):
-                return source
-            file.seek(0)
-            source = file.read()
-    if is_box_file(source):
-        check_item_names(source)
-    return source
 
 
 def _of_folder(path):

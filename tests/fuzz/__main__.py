@@ -54,11 +54,13 @@ def replay(name, files):
 @main.command()
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-def report(out, folder):
+@click.option("--remark", "remarks", multiple=True, metavar="TEXT",
+              help="A paragraph on these searches; may be given several times.")
+def report(out, folder, remarks):
     """Write the figures of the searches in OUT into FOLDER, results.json and README.md."""
     from tests.fuzz.report import write
 
-    write(out, folder)
+    write(out, folder, remarks)
     click.echo(os.fspath(folder))
 
 

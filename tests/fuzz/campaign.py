@@ -150,6 +150,6 @@ def _keep(error, data, folder, said):
 
 def versions():
     """{what searches or reads what a stranger sent: its version}."""
-    names = ("atheris", "schemathesis", "hypothesis", "pillow", "pi-heif", "numpy", "pycocotools", "fastapi",
+    names = ("atheris", "schemathesis", "hypothesis", "pillow", "pillow-heif", "numpy", "pycocotools", "fastapi",
              "starlette", "python-multipart", "uvicorn", "h11")
     return {"python": sys.version.split()[0]} | {name: version(name) for name in names}

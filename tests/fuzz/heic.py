@@ -3,21 +3,20 @@ other format, and so has a search to itself."""
 
 import io
 
+import pillow_heif
+
 from tests.fuzz.mutation import mutated_bytes
 from tests.fuzz.photo import fuzz_one, picture
 
 __all__ = ["INSTRUMENTED", "fuzz_one", "mutated", "seeds"]
 
-INSTRUMENTED = ("scenes", "PIL", "pi_heif")
+INSTRUMENTED = ("scenes", "PIL", "pillow_heif")
 
 mutated = mutated_bytes
 
 
 def seeds():
-    """In colour, grey, with transparency, 10 bits and several frames: list[bytes]. The library that writes them is
-    another one than reads them."""
-    import pillow_heif
-
+    """In colour, grey, with transparency, 10 bits and several frames: list[bytes]."""
     rgb, exif = picture()
     deep = pillow_heif.from_bytes("RGB;16", rgb.size, bytes(range(256)) * (rgb.width * rgb.height * 6 // 256))
     many = pillow_heif.from_pillow(rgb)

@@ -32,7 +32,7 @@ def seeds():
         (rgb, "TIFF", {"compression": "jpeg"}), (rgb.convert("CMYK"), "TIFF", {"compression": "tiff_deflate"}),
         (rgb.convert("1"), "TIFF", {"compression": "group4"}), (rgb, "BMP", {}), (rgb.convert("P"), "BMP", {}),
         (rgb.convert("P"), "GIF", {"save_all": True, "append_images": [rgb.rotate(180).convert("P")]}),
-        (rgb, "PPM", {}), (rgb.convert("1"), "PPM", {}), (rgb, "JPEG2000", {}), (rgb, "AVIF", {"exif": exif}),
+        (rgb, "PPM", {}), (rgb.convert("1"), "PPM", {}), (rgb, "AVIF", {"exif": exif}),
     ]  # fmt: skip
     return [_saved(*way) for way in ways]
 

@@ -18,18 +18,18 @@ NOTES = (
     "Runs: inputs tried. Answered: those of which there was a photo, a dataset, a bundle. Corpus: inputs kept because "
     "they took a new way. Broken: kinds and places of other exceptions, and inputs that took too long, too much "
     "memory or the process with them. Seconds are of the clock: the machine did other work beside it, and `processor` "
-    "tells how much of them was spent on the search.",
+    "tells how much of them was spent on the search, at the lowest priority.",
     "Compiled code (Pillow's and libheif's decoders, pycocotools, OpenCV) is not instrumented: it was mutated into, "
     "and would have been seen to kill its process or to grow it, not to read past its memory without consequence. "
     "Networks of a bundle are not mutated: their hashes are checked before they are read, and who can write both can "
     "send a network of any kind.",
 )
-
+SUMMED = ("seconds", "processor", "runs", "answered")
 # (target, input, what it did, what becomes of it now): found while the targets were written and in their first minutes,
 # before the searches of the table. Each has a test of its own.
 MENDED = (
     ("heic", "an item whose kind is no text", "pi-heif 1.4.0 ended the process (segmentation fault)",
-     "looked through before the decoder has it: `unreadable_image`"),
+     "pillow-heif 1.8.1 is asked for, which reads it"),
     ("request", "`charset=undefined` or `punycode` beside the boundary", "UnicodeError out of Starlette: status 500",
      "400, `bad_request`"),
     ("dataset, coco, manifest", "a number of 5,000 digits", "ValueError of Python's reader", "no JSON, says the error"),
@@ -46,14 +46,15 @@ MENDED = (
 )
 
 
-def write(out, folder):
-    """results.json and README.md of the searches in OUT, into a folder."""
+def write(out, folder, remarks=()):
+    """results.json and README.md of the searches in OUT, into a folder. remarks: paragraphs on these searches."""
     out, folder = Path(out), Path(folder)
     runs = {name: json.loads((out / name / "runs.json").read_text()) for name in (*NAMES, "http")
             if (out / name / "runs.json").exists()}
     http = runs.pop("http", [])
+    mended = [dict(zip(("target", "input", "before", "now"), one, strict=True)) for one in MENDED]
     document = {"schema": 1, "experiment": "fuzz", "versions": campaign.versions(), "searches": runs, "http": http,
-                "mended": [dict(zip(("target", "input", "before", "now"), one, strict=True)) for one in MENDED]}
+                "remarks": list(remarks), "mended": mended}
     write_whole(folder / "results.json", (json.dumps(document, indent=1) + "\n").encode())
     write_whole(folder / "README.md", markdown(document).encode())
 
@@ -63,9 +64,11 @@ def markdown(document):
     cells = []
     for name, runs in document["searches"].items():
         broken = sum(len(one["raised"]) + sum(one[what] for what in campaign.ENDINGS.values()) for one in runs)
-        total = {key: sum(one[key] for one in runs) for key in ("seconds", "processor", "runs", "answered")}
+        total = {key: sum(one[key] for one in runs) for key in SUMMED}
         cells.append([f"`{name}`", *(f"{value:,.0f}" for value in total.values()), f"{runs[-1]['corpus']:,}",
                       f"{runs[-1]['branches']:,}", f"{max(one['peak_mb'] for one in runs)}", f"{broken}"])
+    summed = [sum(one[key] for runs in document["searches"].values() for one in runs) for key in SUMMED]
+    cells.append(["in all", *(f"{value:,.0f}" for value in summed), "", "", "", ""])
     headings = ["target", "seconds", "processor", "runs", "answered", "corpus", "branches", "most MB", "broken"]
     told = [f"{date}" for date in sorted({one["date"] for runs in document["searches"].values() for one in runs})]
     lines = [f"# {TITLE}", "", EXPLANATION, "", f"{', '.join(told)}.", "", *markdown_table(headings, cells)]
@@ -75,7 +78,7 @@ def markdown(document):
         lines += ["", f"schemathesis {document['versions']['schemathesis']}, all checks, {one['seconds']:.0f} s: "
                       f"{one['cases']} requests {failures}; photos were answered {answers}; the service "
                       f"{'lived' if one['service_alive'] else 'died'} and logged {one['errors_logged']} errors."]
-    for note in NOTES:
+    for note in (*document["remarks"], *NOTES):
         lines += ["", note]
     lines += ["", "## What was found and mended", "", "Before the searches above; each has a test.", ""]
     headings = ["target", "input", "before", "now"]

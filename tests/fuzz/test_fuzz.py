@@ -45,7 +45,6 @@ def test_seeds_are_answered_and_changes_of_them_answered_or_refused(name):
 
 @pytest.mark.parametrize("name", APART)
 def test_what_is_decoded_by_compiled_code_does_not_end_the_process(name):
-    pytest.importorskip("pillow_heif")
     program = f"from tests.fuzz.test_fuzz import give; give({name!r})"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], cwd=ROOT, capture_output=True, text=True,
                           timeout=300)
@@ -146,9 +145,10 @@ def test_the_table_tells_what_was_found():
             "service_alive": True, "errors_logged": 0}
     mended = {"target": "mask", "input": "a colour", "before": "KeyError", "now": "refused"}
     text = report.markdown({"versions": {"schemathesis": "4"}, "searches": {"photo": [search, search]}, "http": [http],
-                            "mended": [mended]})
+                            "mended": [mended], "remarks": ["It was slow."]})
     assert "| `photo` | 121 | 60 | 2,468 | 14 | 5 | 99 | 120 | 4 |" in text and "2026-01-02." in text
     assert "40 requests broke ST1 slow; photos were answered 3 x 200 measured; the service lived" in text
+    assert "\n\nIt was slow.\n\n" in text and "| in all | 121 | 60 | 2,468 | 14 |" in text
     assert "| mask | a colour | KeyError | refused |" in text
 
 
