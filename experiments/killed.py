@@ -28,7 +28,7 @@ from experiments.cases import Case, case_file, run_folder, run_missing
 from experiments.catalogue import Outcome
 from experiments.documents import head, page, write_results
 from experiments.folder import begin
-from experiments.kill import ANY, EARLY, EARLY_SECONDS, WRITING, Victim, kill_often
+from experiments.kill import ANY, MOST_ROUNDS, WRITING, Victim, kill_often
 from scenes.files import write_whole
 
 NAME = "killed"
@@ -54,7 +54,7 @@ class Scale:
     seed: int = 1
 
 
-SCALES = {"quick": Scale(2, 6, {"corners": 6, "pixels": 3}), "paper": Scale(20, 6, {"corners": 16, "pixels": 8})}
+SCALES = {"quick": Scale(2, 6, {"corners": 6, "pixels": 3}), "paper": Scale(20, 6, {"corners": 24, "pixels": 12})}
 
 
 def run(request):
@@ -215,9 +215,10 @@ def markdown(document):
     configuration = document["configuration"]
     explanation = ("Rendering (two processes), the training of corners (MXNet) and that of pixels (Keras), each killed "
                    "with SIGKILL and begun again with the same command until it came to its end, a new one then, until "
-                   f"it had been killed {configuration['kills']} times. Every second kill is at a random moment of the "
-                   f"first {100 * EARLY:g} % of a whole run's time, and of its first {EARLY_SECONDS:g} s, the others "
-                   "within a round of writing, from its first file to the renaming of its last.")
+                   f"it had been killed {configuration['kills']} times. Every second kill is at a random moment "
+                   f"before a process first writes, or after it did so up to {MOST_ROUNDS} times; the others are "
+                   f"within one of the first {MOST_ROUNDS} rounds of writing, from its first file to the renaming of "
+                   "its last.")
     notes = ["Nothing was wrong means: after each kill the checkpoint could be read whole and the history lacked no "
              "epoch; every training that went on did so after the checkpoint's epoch; no command ended by itself with "
              "a status but 0; and what came out in the end was the same as without a kill, file for file and byte for "
@@ -232,17 +233,17 @@ def markdown(document):
 
 
 def figure(document):
-    """The moments of the kills, a line for each case."""
+    """How much was whole at the kills: a panel for each case."""
     from matplotlib.figure import Figure
 
-    drawn = Figure(figsize=(8, 2.6), layout="constrained")
-    axes = drawn.subplots()
-    for row, found in enumerate(document["cases"].values()):
-        for aim, colour in ((ANY, "tab:blue"), (WRITING, "tab:red")):
-            moments = [kill["after_s"] for kill in found["kills"] if kill["aim"] == aim]
-            axes.plot(moments, [row] * len(moments), "|", ms=16, color=colour, label=aim if row == 0 else None)
-    axes.set(yticks=range(len(document["cases"])), yticklabels=list(document["cases"]), ylim=(-0.6, None),
-             xlabel="seconds from the command's beginning to its kill")
-    axes.margins(y=0.3)
-    axes.legend(fontsize=8, frameon=False)
+    drawn = Figure(figsize=(9, 2.8), layout="constrained")
+    panels = drawn.subplots(1, len(document["cases"]), squeeze=False)[0]
+    for panel, (name, found) in zip(panels, document["cases"].items(), strict=True):
+        done = {aim: [kill["left"].get("done", 0) for kill in found["kills"] if kill["aim"] == aim]
+                for aim in (ANY, WRITING)}
+        bins = [place - 0.5 for place in range(max(max(places, default=0) for places in done.values()) + 2)]
+        panel.hist(list(done.values()), bins, stacked=True, label=list(done))
+        panel.set(title=name, xlabel=f"{'scenes' if name == 'rendering' else 'epochs'} that were whole")
+    panels[0].set_ylabel("kills")
+    panels[0].legend(fontsize=8, frameon=False)
     return drawn

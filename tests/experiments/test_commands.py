@@ -98,7 +98,7 @@ def test_every_option_of_an_experiment_is_one_of_the_command(tmp_path):
     options = {option.opts[0].removeprefix("--") for option in commands.run.params}
     shown = experiments("run", "--help").output
     for experiment in EXPERIMENTS.values():
-        assert experiment.options and set(experiment.options) <= options
+        assert bool(experiment.options) == bool(experiment.usage) and set(experiment.options) <= options
         assert f"{experiment.name} {experiment.usage}" in shown
 
 

@@ -1,12 +1,13 @@
 """Killing, with a work of a moment: it counts to 12, and keeps each number, which takes most of the time."""
 
 import json
+import os
 import sys
 
 import pytest
 
 from experiments import kill
-from experiments.kill import ANY, WRITING, Victim, kill_often, unfinished
+from experiments.kill import ANY, WRITING, Victim, Writing, kill_often
 
 WORK = """
 import os, pathlib, sys, time
@@ -18,18 +19,26 @@ if done:
     with open(folder / "log.txt", "a") as log:
         print(done - (way == "forgets"), file=log)
 for number in range(done + 1, 13):
-    beside = state if way == "in place" else folder / "writing.state"
+    beside = folder / "writing.state"
     with open(beside, "w") as stream:
-        stream.flush()
-        time.sleep(0.03)
+        time.sleep(0.02)
         stream.write(str(number))
+    if way == "in place":
+        with open(state, "w") as stream:
+            time.sleep(0.06)
+            stream.write(str(number))
     os.replace(beside, state)
     if way == "stumbles" and done:
         sys.exit(3)
-    time.sleep(0.003)
-if way == "differs" and (folder / "log.txt").exists():
+    time.sleep(0.02)
+if way == "differs" and folder.name != "whole":
     state.write_text("13")
 """
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr(kill, "PAUSE_SECONDS", 0.005)
 
 
 def victim(way):
@@ -54,17 +63,25 @@ def test_what_goes_on_from_whole_states_has_no_problem(tmp_path):
     assert found["runs"] >= 1 and json.dumps(found) and (tmp_path / "out" / "whole" / "state").read_text() == "12"
 
 
-def test_what_is_beside_its_place_is_told(tmp_path):
+def test_what_is_beside_its_place_is_told_but_not_what_was_there_before(tmp_path):
     (tmp_path / "images").mkdir()
-    for name in (".resume.npz.part", "writing.state.npz", "images/.1.jpg.part", "images/2.jpg", "resume.npz"):
+    for name in (".resume.npz.part", "writing.state.npz", "resume.npz"):
         (tmp_path / name).touch()
-    assert unfinished(tmp_path) == (".1.jpg.part", ".resume.npz.part", "writing.state.npz")
+    writing = Writing(tmp_path)
+    assert writing.names() == () and not writing.is_going_on()
+    os.utime(tmp_path / "images", ns=(7, 7))  # as by a file that came and was renamed in between
+    assert writing.is_going_on() and not writing.is_going_on()
+    for name in ("images/.1.jpg.part", "images/2.jpg"):
+        (tmp_path / name).touch()
+    os.utime(tmp_path / "writing.state.npz", ns=(5, 5))
+    assert writing.names() == (".1.jpg.part", "writing.state.npz") and writing.is_going_on()
+    assert writing.is_going_on()  # as long as they are there
 
 
 @pytest.mark.parametrize(("way", "said"), [("forgets", "went on after"), ("differs", "is another"),
                                            ("in place", "ValueError")])  # fmt: skip
 def test_what_does_not_is_told(tmp_path, way, said):
-    found = kill_often(victim(way), tmp_path / "out", 6, 1)
+    found = kill_often(victim(way), tmp_path / "out", 8, 1)
     assert any(said in problem for problem in found["problems"])
 
 

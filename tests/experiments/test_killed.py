@@ -22,7 +22,7 @@ def test_every_case_is_told(tmp_path, monkeypatch, cases_in_this_process):
         if folder.name == "pixels":
             raise RuntimeError("it ended with status 1 though nobody killed it: see log.txt")
         problems = ["killed-0: state.npz is another"] if folder.name == "corners" else []
-        return {"kills": KILLS, "runs": 1, "whole_s": 3.0, "writing_s": 0.1, "problems": problems}
+        return {"kills": KILLS, "runs": 1, "pace": {}, "problems": problems}
 
     monkeypatch.setattr(killed, "kill_often", kill_often)
     monkeypatch.setattr(killed, "_render", lambda scale, folder: folder.mkdir())

@@ -11,6 +11,7 @@ import pytest
 
 from scenes.dataset import write_annotations
 from scenes.labels import LEFT_FOOT, RIGHT_FOOT, SHEET
+from segmentation import run_folder
 
 
 @pytest.fixture
@@ -19,15 +20,15 @@ def interrupted_at(monkeypatch):
 
     @contextmanager
     def interrupted_at_epoch(last):
-        save = np.savez
+        save = run_folder.write_npz
 
-        def interrupted(file, epoch, **arrays):
-            if epoch == last:
+        def interrupted(file, arrays):
+            if arrays["epoch"] == last:
                 raise KeyboardInterrupt
-            save(file, epoch=epoch, **arrays)
+            save(file, arrays)
 
         with monkeypatch.context() as patch:
-            patch.setattr(np, "savez", interrupted)
+            patch.setattr(run_folder, "write_npz", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 yield
 
