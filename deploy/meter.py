@@ -379,7 +379,7 @@ class FootMeter:
 
         photos: taken as they are needed, so that a generator of arrays never has all of them in memory. workers: how
         many at a time, one a core by default. With more than 1 a meter with a bundle starts as many processes, which
-        load the networks once more (a second, 200 MB each), and any other takes threads. An exception where the answers
+        load the networks once more (a second, 230 MB each), and any other takes threads. An exception where the answers
         are used, Ctrl-C among them, ends it at once. Raises ValueError for an unknown sheet or fewer than 1 worker,
         TypeError for one path instead of several photos, and deploy.bundle.BundleError.
         """

@@ -219,12 +219,14 @@ def markdown(document):
                    f"before a process first writes, or after it did so up to {MOST_ROUNDS} times; the others are "
                    f"within one of the first {MOST_ROUNDS} rounds of writing, from its first file to the renaming of "
                    "its last.")
+    rounds = ", ".join(f"{name} {found['pace']['writing_s']:.3f} s" for name, found in document["cases"].items())
     notes = ["Nothing was wrong means: after each kill the checkpoint could be read whole and the history lacked no "
              "epoch; every training that went on did so after the checkpoint's epoch; no command ended by itself with "
              "a status but 0; and what came out in the end was the same as without a kill, file for file and byte for "
              "byte, but for the log, the place of the data in the configuration and the times in the history.",
              "Left a file unfinished: one that is written beside its place was there. Between a file and its "
-             "checkpoint: the history had a line, or a scene its photo, that nothing counted yet; both are done again.",
+             "checkpoint: the history had a line, or a scene its photo, that nothing counted yet; both are done again. "
+             f"A round of writing, which a kill must hit for that, takes: {rounds}.",
              f"{configuration['scenes']} scenes of 150 x 200; an hourglass of one stack with 128 filters and a "
              f"PSPNet-ResNet18, both at 64 x 64, {configuration['epochs']['corners']} and "
              f"{configuration['epochs']['pixels']} epochs, on one thread."]

@@ -22,7 +22,7 @@ def test_every_case_is_told(tmp_path, monkeypatch, cases_in_this_process):
         if folder.name == "pixels":
             raise RuntimeError("it ended with status 1 though nobody killed it: see log.txt")
         problems = ["killed-0: state.npz is another"] if folder.name == "corners" else []
-        return {"kills": KILLS, "runs": 1, "pace": {}, "problems": problems}
+        return {"kills": KILLS, "runs": 1, "pace": {"writing_s": 0.25}, "problems": problems}
 
     monkeypatch.setattr(killed, "kill_often", kill_often)
     monkeypatch.setattr(killed, "_render", lambda scale, folder: folder.mkdir())
@@ -33,6 +33,7 @@ def test_every_case_is_told(tmp_path, monkeypatch, cases_in_this_process):
     assert cells == [["rendering", "2", "1", "1", "1", "1", "1", "1", "nothing"],
                      ["corners", "2", "1", "1", "1", "1", "1", "1", "killed-0: state.npz is another"]]
     assert len(headings) == 9
+    assert "rendering 0.250 s, corners 0.250 s." in (tmp_path / "copy" / "README.md").read_text()
     for folder in (tmp_path / "out", tmp_path / "copy"):
         assert "| rendering | 2 | 1 | 1 | 1 | 1 | 1 | 1 | nothing |" in (folder / "README.md").read_text()
         assert json.loads((folder / "results.json").read_text())["missing"] == ["pixels"]

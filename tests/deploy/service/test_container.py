@@ -145,5 +145,5 @@ def test_its_options_are_those_of_the_command_and_its_time_to_end_is_long_enough
     # What waits, and what is measured after it was received: no photo has less time than its limits.
     assert grace_s >= 2 * settings.timeout_s
     held = 2 * settings.max_bytes * (settings.uploads + settings.queue + settings.workers)
-    at_work = settings.workers * (200e6 + 18 * settings.max_pixels)
+    at_work = settings.workers * (230e6 + 18 * settings.max_pixels)
     assert held + at_work < int(MAIN["resources"]["limits"]["memory"].removesuffix("Gi")) * 2**30
