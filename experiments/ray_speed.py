@@ -56,7 +56,7 @@ class Scale:
     photos: int
 
 
-SCALES = {"quick": Scale(1, 16), "paper": Scale(5, 200)}
+SCALES = {"quick": Scale(1, 16), "paper": Scale(2, 100)}
 
 
 def run(request):
